@@ -1,0 +1,15 @@
+"""The errors a user can meet, each one sentence: what is wrong, where, what to do."""
+
+from __future__ import annotations
+
+
+class InputError(ValueError):
+    """Something the user gave cannot be used; the message says what to do about it."""
+
+
+class ProjectError(InputError):
+    """A project folder cannot be opened or written as it stands."""
+
+
+class BundleError(InputError):
+    """A saved classifier is damaged, foreign, or made for other crops."""
