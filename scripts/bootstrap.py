@@ -30,6 +30,8 @@ WINDOW_LIBRARIES = {
     "libGL.so.1": "libgl1",
     "libOpenGL.so.0": "libopengl0",
     "libdbus-1.so.3": "libdbus-1-3",
+    "libfontconfig.so.1": "libfontconfig1",
+    "libglib-2.0.so.0": "libglib2.0-0",
     "libxcb-cursor.so.0": "libxcb-cursor0",
     "libxcb-icccm.so.4": "libxcb-icccm4",
     "libxcb-image.so.0": "libxcb-image0",
@@ -77,9 +79,11 @@ def missing_packages(task: str) -> list[str]:
 
 def check_machine(task: str) -> None:
     """Stop with one sentence where the machine lacks something."""
-    if sys.version_info < (3, 11):
+    if sys.version_info < (3, 11):  # noqa: UP036
         version = ".".join(map(str, sys.version_info[:3]))
-        sys.exit(f"napari-cellsci needs Python 3.11 or newer; this is Python {version}.")
+        sys.exit(
+            f"napari-cellsci needs Python 3.11 or newer; this is Python {version}."
+        )
     if not shutil.which("git"):
         sys.exit("napari-cellsci needs git: sudo apt-get install git")
     if missing := missing_packages(task):
