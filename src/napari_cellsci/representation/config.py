@@ -1,0 +1,215 @@
+"""What a β-TCVAE is made of and how long it is trained: every choice in one place."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, fields
+from typing import Any, Literal, TypeAlias, get_args
+
+from napari_cellsci.errors import InputError
+
+Activation: TypeAlias = Literal["silu", "mish", "relu"]
+Decoder: TypeAlias = Literal["convtranspose", "upsample"]
+Estimator: TypeAlias = Literal["loo", "mss", "mws", "batch"]
+Device: TypeAlias = Literal["auto", "cpu", "cuda", "mps"]
+Precision: TypeAlias = Literal["32-true", "bf16-mixed"]
+Schedule: TypeAlias = Literal["constant", "cosine"]
+Preset: TypeAlias = Literal["quick", "good", "paper"]
+
+N_CONVOLUTIONS = 4
+"""Each halves the image, so crops are multiples of 2⁴ px."""
+
+_PRESETS: dict[str, dict[str, Any]] = {
+    "quick": {"steps": 600, "learning_rate": 1e-3, "schedule": "cosine"},
+    "good": {},
+    # arXiv 2402.03115: five epochs of 2.1 M crops are 41,000 steps of 256.
+    "paper": {
+        "activation": "mish",
+        "decoder": "upsample",
+        "beta": 6.0,
+        "learning_rate": 5e-4,
+        "schedule": "constant",
+        "steps": 41_000,
+    },
+}
+_CHOICES: dict[str, Any] = {
+    "activation": Activation,
+    "decoder": Decoder,
+    "estimator": Estimator,
+    "device": Device,
+    "precision": Precision,
+    "schedule": Schedule,
+}
+_ARCHITECTURE = ("latent", "filters", "hidden", "activation", "decoder")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EncoderConfig:
+    """Networks, objective and budget of an encoder.
+
+    The defaults are the preset ``good``.
+
+    Parameters
+    ----------
+    latent : int
+        Width of the latent vector z.
+    filters : tuple of int
+        Channels of the four convolutions, each of which halves the image.
+    hidden : int
+        Width of the fully connected layer between convolutions and latents.
+    activation : {"silu", "mish", "relu"}
+        Non-linearity of all layers. ``mish`` is the paper's; ``silu`` is close to it
+        and about twice as fast on a CPU.
+    decoder : {"convtranspose", "upsample"}
+        Transposed convolutions, or the paper's nearest up-sampling before each
+        3×3 convolution.
+    alpha : float
+        Weight of the mutual information between crops and latents.
+    beta : float
+        Weight of the total correlation: higher asks for more independent latents and
+        pays with blurred reconstructions.
+    gamma : float
+        Weight of the dimension-wise divergence from the unit Gaussian.
+    estimator : {"loo", "mss", "mws", "batch"}
+        How log q(z) is estimated from a batch; see `losses.log_weights`.
+    sigma_x : float
+        Standard deviation of the Gaussian likelihood of a normalised pixel; smaller
+        asks for sharper reconstructions.
+    beta_warmup : float
+        Share of the steps over which β grows from γ to its value.
+    batch : int
+        Crops per gradient step.
+    learning_rate : float
+        Adam's step size; with ``schedule="cosine"`` its peak.
+    schedule : {"constant", "cosine"}
+        Constant learning rate, or a short warm-up followed by half a cosine to zero.
+    steps : int
+        Gradient steps, whatever the number of crops.
+    seed : int
+        Seed of the weights, of the order of crops and of the sampling noise.
+    validation : float
+        Share of the crops (whole groups, if given) kept out of training.
+    device : {"auto", "cpu", "cuda", "mps"}
+        Where to train; ``auto`` takes a GPU if there is one.
+    precision : {"32-true", "bf16-mixed"}
+        Arithmetic of the networks. The objective is always computed in float32.
+    log_every : int
+        Steps between two reports.
+    checkpoint_every : int
+        Steps between two checkpoints, if the run has a folder.
+    """
+
+    latent: int = 32
+    filters: tuple[int, ...] = (8, 16, 32, 64)
+    hidden: int = 256
+    activation: Activation = "silu"
+    decoder: Decoder = "convtranspose"
+    alpha: float = 1.0
+    beta: float = 20.0
+    gamma: float = 1.0
+    estimator: Estimator = "loo"
+    sigma_x: float = 1.0
+    beta_warmup: float = 0.1
+    batch: int = 256
+    learning_rate: float = 1e-3
+    schedule: Schedule = "cosine"
+    steps: int = 2_400
+    seed: int = 0
+    validation: float = 0.1
+    device: Device = "auto"
+    precision: Precision = "32-true"
+    log_every: int = 10
+    checkpoint_every: int = 250
+
+    def __post_init__(self) -> None:
+        if len(self.filters) != N_CONVOLUTIONS:
+            raise InputError(
+                f"The encoder has {N_CONVOLUTIONS} convolutions; give as many filters, "
+                f"not {len(self.filters)}."
+            )
+        positive = ("latent", "hidden", "steps", "log_every", "checkpoint_every")
+        for name in positive:
+            _require(name, getattr(self, name), getattr(self, name) >= 1, "at least 1")
+        _require("filters", self.filters, min(self.filters) >= 1, "at least 1 each")
+        _require("batch", self.batch, self.batch >= 2, "at least 2")
+        _require("seed", self.seed, 0 <= self.seed < 2**63, "0 or more")
+        for name in ("alpha", "beta", "gamma"):
+            value = getattr(self, name)
+            _require(name, value, 0 <= value < float("inf"), "0 or more")
+        for name in ("sigma_x", "learning_rate"):
+            value = getattr(self, name)
+            _require(name, value, 0 < value < float("inf"), "positive")
+        for name in ("beta_warmup", "validation"):
+            value = getattr(self, name)
+            _require(name, value, 0 <= value < 1, "at least 0 and below 1")
+        for name, choices in _CHOICES.items():
+            value = getattr(self, name)
+            known = get_args(choices)
+            _require(name, value, value in known, "one of " + ", ".join(known))
+
+    @classmethod
+    def preset(cls, name: str = "good", **overrides: Any) -> EncoderConfig:
+        """Return a named set of choices.
+
+        Parameters
+        ----------
+        name : {"quick", "good", "paper"}
+            ``quick`` shows within a minute or two whether the crops are right;
+            ``good`` gives readable reconstructions of a few thousand crops in some
+            minutes on one CPU core; ``paper`` is arXiv 2402.03115 to the letter.
+        **overrides
+            Fields that differ from the preset.
+
+        Raises
+        ------
+        InputError
+            If the preset or a field is unknown, or a value out of range.
+        """
+        if name not in _PRESETS:
+            raise InputError(
+                f"There is no preset {name!r}; choose one of {', '.join(_PRESETS)}."
+            )
+        return cls.from_dict({**_PRESETS[name], **overrides})
+
+    @property
+    def architecture(self) -> dict[str, Any]:
+        """The fields that decide the shape and meaning of the weights."""
+        return {name: self.to_dict()[name] for name in _ARCHITECTURE}
+
+    def beta_at(self, step: int) -> float:
+        """Weight of the total correlation at a step counted from 0."""
+        warmup = round(self.beta_warmup * self.steps)
+        ramp = min(1.0, step / warmup) if warmup else 1.0
+        return self.gamma + (self.beta - self.gamma) * ramp
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain JSON values; `from_dict` reads them back."""
+        return {**asdict(self), "filters": list(self.filters)}
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> EncoderConfig:
+        """Rebuild a configuration from `to_dict`; missing fields take their default.
+
+        Raises
+        ------
+        InputError
+            If a field is unknown or out of range.
+        """
+        known = {field.name for field in fields(cls)}
+        unknown = sorted(set(values) - known)
+        if unknown:
+            raise InputError(f"An encoder has no setting called {unknown[0]!r}.")
+        values = dict(values)
+        if "filters" in values:
+            values["filters"] = tuple(values["filters"])
+        try:
+            return cls(**values)
+        except TypeError as error:
+            raise InputError(
+                f"These encoder settings cannot be read: {error}."
+            ) from error
+
+
+def _require(name: str, value: object, holds: bool, what: str) -> None:
+    """Raise one sentence if a field is out of range."""
+    if not holds:
+        raise InputError(f"The encoder setting {name} must be {what}, not {value}.")

@@ -1,0 +1,194 @@
+"""Training a β-TCVAE: our loop, with Fabric for device, precision and processes."""
+
+from __future__ import annotations
+
+import math
+import platform
+import time
+from pathlib import Path
+from typing import Any
+
+import lightning_fabric
+import numpy as np
+import torch
+from lightning_fabric import Fabric
+from numpy.typing import NDArray
+
+from napari_cellsci import __version__
+from napari_cellsci.cells.spec import CropSpec
+from napari_cellsci.errors import InputError
+from napari_cellsci.representation.config import EncoderConfig
+from napari_cellsci.representation.data import CropArray, check_crops
+from napari_cellsci.representation.encoder import Encoder
+from napari_cellsci.representation.reference import build_reference
+from napari_cellsci.representation.run import TrainingRun
+from napari_cellsci.tasks import (
+    Cancelled,
+    CancelToken,
+    Checkpoint,
+    Done,
+    Log,
+    OnEvent,
+    Step,
+    ignore,
+)
+
+
+def train_encoder(
+    crops: CropArray,
+    spec: CropSpec,
+    config: EncoderConfig | None = None,
+    *,
+    groups: NDArray[Any] | None = None,
+    run_dir: Path | None = None,
+    resume: bool = False,
+    start_from: Encoder | None = None,
+    fabric: Fabric | None = None,
+    on_event: OnEvent = ignore,
+    token: CancelToken | None = None,
+) -> Encoder:
+    """Train an encoder on raw crops.
+
+    Parameters
+    ----------
+    crops : array or memory map (n, C, S, S)
+        Raw crops; each step reads one batch of them.
+    spec : CropSpec
+        How they were cut.
+    config : EncoderConfig, optional
+        By default the preset ``good``.
+    groups : array (n,), optional
+        Crops of equal value (a track) are kept together when the validation set is
+        split off.
+    run_dir : Path, optional
+        Folder of the checkpoints; without it a cancelled run is lost.
+    resume : bool
+        Whether to continue the run in `run_dir`. On a CPU the result equals that of the
+        uninterrupted run bit by bit.
+    start_from : Encoder, optional
+        Whose weights to start from instead of random ones.
+    fabric : Fabric, optional
+        Already launched; by default one device as ``config.device`` says. With several
+        processes each handles its part of every batch.
+    on_event : callable
+        Hears `Step` (see `TrainingRun.advance` for the metrics), `Checkpoint`, `Log`
+        and `Done`.
+    token : CancelToken, optional
+        Looked at before each step; a cancelled run leaves a checkpoint first.
+
+    Returns
+    -------
+    Encoder
+        On the CPU, with its record and reference.
+
+    Raises
+    ------
+    InputError
+        If the crops cannot be used, the settings do not fit, or training fails.
+    Cancelled
+        If the token was.
+    """
+    config = config or EncoderConfig()
+    fabric = fabric or new_fabric(config)
+    listen = on_event if fabric.is_global_zero else ignore
+    check_crops(crops, spec, least=2)
+    if resume and run_dir is None:
+        raise InputError("To resume a run, name the folder of its checkpoints.")
+    run = TrainingRun(crops, spec, config, fabric, groups)
+    if resume and run_dir is not None:
+        run.restore(run_dir)
+        listen(Log(f"Continuing at step {run.step} of {config.steps}."))
+    elif start_from is not None:
+        run.start_from(start_from)
+    listen(Log(run.summary))
+    started = time.monotonic()
+    _loop(run, run_dir, listen, token)
+    encoder = _finish(run, start_from, time.monotonic() - started, token)
+    listen(Done("encoder"))
+    return encoder
+
+
+def new_fabric(config: EncoderConfig) -> Fabric:
+    """Return the engine for one device.
+
+    Raises
+    ------
+    InputError
+        If this computer has no such device.
+    """
+    try:
+        return Fabric(accelerator=config.device, devices=1, precision=config.precision)
+    except (RuntimeError, ValueError, TypeError) as error:
+        # Fabric names missing hardware with several exception types.
+        raise InputError(
+            f"This computer cannot train on {config.device!r} with {config.precision}: "
+            f"{str(error).splitlines()[0]}"
+        ) from error
+
+
+def _loop(
+    run: TrainingRun, run_dir: Path | None, listen: OnEvent, token: CancelToken | None
+) -> None:
+    """Step until the budget is spent or somebody cancels."""
+    config = run.config
+    while run.step < config.steps:
+        if run.agreed(token is not None and token.cancelled):
+            _checkpoint(run, run_dir, listen)
+            raise Cancelled
+        metrics = run.advance()
+        last = run.step == config.steps
+        if last or run.step % config.log_every == 0:
+            listen(Step(run.step, config.steps, metrics))
+        if last or run.step % config.checkpoint_every == 0:
+            _checkpoint(run, run_dir, listen)
+
+
+def _checkpoint(run: TrainingRun, run_dir: Path | None, listen: OnEvent) -> None:
+    if run_dir is not None and run.fabric.is_global_zero:
+        listen(Checkpoint(run.step, str(run.save(run_dir))))
+
+
+def _finish(
+    run: TrainingRun,
+    start: Encoder | None,
+    seconds: float,
+    token: CancelToken | None,
+) -> Encoder:
+    """Turn the finished run into an encoder with its record and reference."""
+    record = {
+        "config": run.config.to_dict(),
+        "seed": run.config.seed,
+        "steps": run.step,
+        "data": run.identity["data"],
+        "n_train": len(run.train_rows),
+        "n_validation": len(run.validation_rows),
+        "metrics": run.metrics,
+        "history": run.history,
+        "device": str(run.fabric.device),
+        "processes": run.fabric.world_size,
+        "seconds": round(seconds, 1),
+        "started_from": start.hash if start is not None else None,
+        "versions": {
+            "napari-cellsci": __version__,
+            "torch": torch.__version__,
+            "numpy": np.__version__,
+            "lightning-fabric": lightning_fabric.__version__,
+            "python": platform.python_version(),
+        },
+    }
+    encoder = Encoder(run.spec, run.config, run.network.cpu(), _json(record))
+    encoder.reference = build_reference(
+        encoder, run.crops, run.train_rows, run.validation_rows, token
+    )
+    return encoder
+
+
+def _json(value: Any) -> Any:
+    """Replace NaN by None, which JSON can hold."""
+    if isinstance(value, dict):
+        return {key: _json(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_json(item) for item in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value
