@@ -1,0 +1,231 @@
+"""Scheme 1: CNNs that score crops directly (arXiv 2402.03115, section 3)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from napari_cellsci.cells.spec import CropSpec
+from napari_cellsci.errors import InputError
+from napari_cellsci.heads.batched import random_streams
+from napari_cellsci.heads.cnn_network import CropMembers, CropNet
+from napari_cellsci.heads.headset import HeadSet
+from napari_cellsci.heads.heldout import UnseenScores, describe, partition
+from napari_cellsci.heads.losses import class_weights, loss, n_outputs
+from napari_cellsci.heads.splits import Indices, check_labels
+from napari_cellsci.heads.streams import CellStream
+from napari_cellsci.heads.training import model_seed
+from napari_cellsci.representation.normalise import normalise
+from napari_cellsci.representation.views import N_VIEWS, dihedral_each
+from napari_cellsci.tasks import CancelToken, Done, OnEvent, Step, ignore
+
+_REPORT_EVERY = 10
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CNNConfig:
+    """How CNNs are built and trained.
+
+    Parameters
+    ----------
+    models : int
+        CNNs trained from different seeds; the score is their mean.
+    steps : int
+        Gradient steps of each CNN at least.
+    epochs : int
+        Passes over the labelled crops, if that is more than `steps`.
+    batch : int
+        Crops per step.
+    learning_rate : float
+        Of Adam at its peak; it rises over a tenth of the steps and falls as a cosine.
+    weight_decay : float
+        Decoupled from the gradient.
+    dropout : float
+        After each hidden activation of the head.
+    balanced : bool
+        Weight the classes by the inverse of their frequency.
+    folds : int
+        Parts into which the tracks are divided; each CNN is trained without one of
+        them. 1 is a single split for all CNNs.
+    test : float
+        Share held out by a single split.
+    seed : int
+    """
+
+    models: int = 10
+    steps: int = 300
+    epochs: int = 10
+    batch: int = 64
+    learning_rate: float = 1e-3
+    weight_decay: float = 1e-4
+    dropout: float = 0.3
+    balanced: bool = True
+    folds: int = 5
+    test: float = 0.1
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.models < 1 or self.steps < 1:
+            raise InputError("Train at least one CNN for at least one step.")
+        if not 0 <= self.dropout < 1:
+            raise InputError(f"Dropout must lie in [0, 1), not {self.dropout}.")
+
+    def total_steps(self, n_cells: int) -> int:
+        """Return the gradient steps for so many training cells."""
+        return max(self.steps, self.epochs * -(-n_cells // self.batch))
+
+
+def train_cnn(
+    crops: npt.NDArray[Any],
+    spec: CropSpec,
+    y: npt.NDArray[np.integer],
+    groups: npt.NDArray[np.generic],
+    config: CNNConfig | None = None,
+    n_classes: int = 2,
+    *,
+    class_names: Sequence[str] | None = None,
+    on_event: OnEvent = ignore,
+    token: CancelToken | None = None,
+) -> HeadSet:
+    """Train K CNNs on labelled crops.
+
+    CNNs are too slow to be trained once for the report and again for use. Each is
+    trained without one part of the tracks, the parts taking turns, and all are kept.
+    A held-out cell is judged by the mean of those CNNs only that have not seen it; the
+    mean of all K, which is used on new cells, should do a little better.
+
+    Parameters
+    ----------
+    crops : array of shape (n, C, S, S)
+        Raw crops of the labelled cells, possibly memory-mapped.
+    spec : CropSpec
+        How they were cut; says how they are normalised.
+    y : int array of shape (n,)
+        Classes from 0; with two classes, 1 is the one with scores ≥ 0.
+    groups : array of shape (n,)
+        The track (and movie) of each cell.
+    config : CNNConfig, optional
+    n_classes : int
+    class_names : sequence of str, optional
+        For messages.
+    on_event : callable
+    token : CancelToken, optional
+
+    Returns
+    -------
+    HeadSet
+
+    Raises
+    ------
+    InputError
+        If a class has fewer than two cells or only one track, or crops do not fit
+        their specification.
+    Cancelled
+        If the token is cancelled; nothing is kept.
+    """
+    config = config or CNNConfig()
+    target, groups = np.asarray(y, np.int64), np.asarray(groups)
+    check_labels(target, groups, n_classes, class_names)
+    if len(crops) != len(y):
+        raise InputError(f"{len(y)} labels came with {len(crops)} crops.")
+    outputs = n_outputs(n_classes)
+    shape: dict[str, Any] = {
+        "channels": spec.n_channels,
+        "size": spec.size,
+        "outputs": outputs,
+        "dropout": config.dropout,
+    }
+    parts = partition(groups, target, config.folds, config.test, config.seed)
+    unseen = UnseenScores.empty(config.models, len(y), outputs)
+    networks = []
+    steps = config.total_steps(len(y))
+    for k in range(config.models):
+        train, test = parts[k % len(parts)]
+        seed = model_seed(config.seed, k)
+        network = CropNet(**shape, seed=seed)
+        report = _Reporter(on_event, k * steps, config.models * steps)
+        _train_one(
+            network, crops, spec, target, train, seed, steps, config, report, token
+        )
+        own = CropMembers(spec, [network], shape)
+        unseen.scores[k, test] = own.scores(crops[test], token=token)[0]
+        unseen.fold[test] = k % len(parts)
+        networks.append(network)
+    report_, calibration = unseen.judge(
+        target, groups, n_classes, describe(parts[: config.models], groups)
+    )
+    on_event(Done("Training CNNs"))
+    return HeadSet(
+        scheme=1,
+        n_classes=n_classes,
+        members=CropMembers(spec, networks, shape),
+        calibration=calibration,
+        report=report_,
+        config={**asdict(config), "labels": len(y)},
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Reporter:
+    """Counts the steps of one CNN among those of all."""
+
+    on_event: OnEvent
+    before: int
+    total: int
+
+    def __call__(self, step: int, value: Tensor) -> None:
+        done = self.before + step
+        self.on_event(Step(done, self.total, {"loss": float(value.detach())}))
+
+
+def _learning_rate(step: int, steps: int) -> float:
+    """Return the factor of the learning rate: a short rise, then half a cosine."""
+    rise = max(steps // 10, 1)
+    if step < rise:
+        return (step + 1) / rise
+    return 0.5 * (1 + math.cos(math.pi * (step - rise) / max(steps - rise, 1)))
+
+
+def _train_one(
+    network: CropNet,
+    crops: npt.NDArray[Any],
+    spec: CropSpec,
+    y: npt.NDArray[np.int64],
+    rows: Indices,
+    seed: int,
+    steps: int,
+    config: CNNConfig,
+    report: _Reporter,
+    token: CancelToken | None,
+) -> None:
+    weights = class_weights(y[rows], int(y.max()) + 1, config.balanced)
+    stream = CellStream(rows, random_streams(seed)[1], N_VIEWS)
+    optimiser = torch.optim.AdamW(
+        network.parameters(), config.learning_rate, weight_decay=config.weight_decay
+    )
+    schedule = torch.optim.lr_scheduler.LambdaLR(
+        optimiser, lambda step: _learning_rate(step, steps)
+    )
+    network.train()
+    for step in range(1, steps + 1):
+        if token is not None:
+            token.raise_if_cancelled()
+        cell, view = np.divmod(stream.draw(config.batch), N_VIEWS)
+        x = dihedral_each(normalise(crops[cell], spec), torch.from_numpy(view))
+        x = x.contiguous(memory_format=torch.channels_last)
+        target = torch.from_numpy(y[cell])
+        value = loss(network(x), target, torch.from_numpy(weights[y[cell]]))
+        optimiser.zero_grad(set_to_none=True)
+        value.backward()  # type: ignore[no-untyped-call]
+        optimiser.step()
+        schedule.step()
+        if step % _REPORT_EVERY == 0 or step == steps:
+            report(step, value)
+    network.eval()

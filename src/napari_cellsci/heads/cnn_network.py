@@ -1,0 +1,266 @@
+"""The network of scheme 1: a CNN with its head, from pixels to a score."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import Any, Literal, cast
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor, nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval, fuse_linear_bn_eval
+
+from napari_cellsci.cells.spec import CropSpec
+from napari_cellsci.errors import InputError
+from napari_cellsci.representation.networks import Mish
+from napari_cellsci.representation.normalise import normalise
+from napari_cellsci.tasks import CancelToken, OnEvent, Progress, ignore
+
+_CROPS_AT_ONCE = 512
+
+
+class Dropout(nn.Module):
+    """Dropout with its own generator, so that training depends on its seed alone.
+
+    Parameters
+    ----------
+    p : float
+        Probability that a neuron is silenced.
+    """
+
+    def __init__(self, p: float) -> None:
+        super().__init__()
+        self.p = p
+        self.generator = torch.Generator()
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Silence neurons while training."""
+        if not self.training or self.p == 0:
+            return x
+        keep = torch.empty_like(x).bernoulli_(1 - self.p, generator=self.generator)
+        return x * keep.div_(1 - self.p)
+
+
+class CropNet(nn.Module):
+    """Four strided convolutions, three dense layers and a head (arXiv 2402.03115).
+
+    Each convolution and each hidden layer of the head is followed by batch
+    normalisation and Mish; the two layers of 256 by Mish alone; the vector of 32 that
+    enters the head is linear, as latents are.
+
+    Parameters
+    ----------
+    channels, size : int
+        Of a crop; the size is a multiple of 16.
+    outputs : int
+    filters : sequence of int
+    hidden : int
+        Width of the two dense layers.
+    latent : int
+        Width of the vector that enters the head.
+    head : sequence of int
+        Hidden widths of the head.
+    dropout : float
+        After each hidden activation of the head.
+    seed : int
+        Of the initial weights and of dropout.
+    """
+
+    def __init__(
+        self,
+        channels: int,
+        size: int,
+        outputs: int,
+        *,
+        filters: Sequence[int] = (8, 16, 32, 64),
+        hidden: int = 256,
+        latent: int = 32,
+        head: Sequence[int] = (16, 16, 16),
+        dropout: float = 0.3,
+        seed: int = 0,
+    ) -> None:
+        super().__init__()
+        layers: list[nn.Module] = []
+        for before, after in pairwise((channels, *filters)):
+            layers += [nn.Conv2d(before, after, 4, 2, 1), nn.BatchNorm2d(after), Mish()]
+        flat = filters[-1] * (size // 2 ** len(filters)) ** 2
+        layers += [nn.Flatten(), nn.Linear(flat, hidden), Mish()]
+        layers += [nn.Linear(hidden, hidden), Mish(), nn.Linear(hidden, latent)]
+        self.body = nn.Sequential(*layers)
+        layers = []
+        for before, after in pairwise((latent, *head)):
+            layers += [nn.Linear(before, after), nn.BatchNorm1d(after), Mish()]
+            layers.append(Dropout(dropout))
+        layers.append(nn.Linear(head[-1], outputs))
+        self.head = nn.Sequential(*layers)
+        self._seed(seed)
+        self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+    def _seed(self, seed: int) -> None:
+        generator = torch.Generator().manual_seed(seed)
+        for module in self.modules():
+            if isinstance(module, nn.Conv2d | nn.Linear):
+                bound = 1 / math.sqrt(module.weight[0].numel())
+                for parameter in module.parameters():
+                    nn.init.uniform_(parameter, -bound, bound, generator=generator)
+            elif isinstance(module, Dropout):
+                module.generator = generator
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return the outputs (n, outputs) of normalised crops (n, C, S, S)."""
+        return cast(Tensor, self.head(self.body(x)))
+
+    def fused(self) -> nn.Sequential:
+        """Return the same function for inference, batch normalisation folded in."""
+        return nn.Sequential(*_fold(self.body), *_fold(self.head)).eval()
+
+
+def _fold(layers: nn.Sequential) -> list[nn.Module]:
+    folded: list[nn.Module] = []
+    for layer in layers:
+        if isinstance(layer, nn.BatchNorm2d):
+            conv = cast(nn.Conv2d, folded.pop()).eval()
+            folded.append(fuse_conv_bn_eval(conv, layer.eval()))
+        elif isinstance(layer, nn.BatchNorm1d):
+            linear = cast(nn.Linear, folded.pop()).eval()
+            folded.append(fuse_linear_bn_eval(linear, layer.eval()))
+        elif not isinstance(layer, Dropout):
+            folded.append(layer)
+    return folded
+
+
+@dataclass(frozen=True, slots=True)
+class CropMembers:
+    """Heads on crops.
+
+    Parameters
+    ----------
+    spec : CropSpec
+        How the crops must have been cut; says how they are normalised.
+    networks : list of CropNet
+    shape : dict
+        Keyword arguments of `CropNet`, JSON values.
+    """
+
+    spec: CropSpec
+    networks: list[CropNet]
+    shape: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def n_models(self) -> int:
+        """Number of heads."""
+        return len(self.networks)
+
+    @property
+    def input(self) -> Literal["crops"]:
+        """What the heads look at."""
+        return "crops"
+
+    def scores(
+        self,
+        x: npt.ArrayLike,
+        *,
+        on_event: OnEvent = ignore,
+        token: CancelToken | None = None,
+    ) -> npt.NDArray[np.float32]:
+        """Return every head's outputs.
+
+        Parameters
+        ----------
+        x : array of shape (n, C, S, S)
+            Raw crops, possibly memory-mapped.
+        on_event : callable
+        token : CancelToken, optional
+
+        Returns
+        -------
+        float32 array of shape (K, n, outputs)
+
+        Raises
+        ------
+        InputError
+            If the crops have another shape than the specification says.
+        """
+        crops = x if isinstance(x, np.ndarray) else np.asarray(x)
+        n, outputs = len(crops), self.shape["outputs"]
+        result = np.empty((self.n_models, n, outputs), np.float32)
+        functions = [network.fused() for network in self.networks]
+        with torch.inference_mode():
+            for start in range(0, n, _CROPS_AT_ONCE):
+                part = slice(start, start + _CROPS_AT_ONCE)
+                batch = normalise(np.ascontiguousarray(crops[part]), self.spec)
+                batch = batch.contiguous(memory_format=torch.channels_last)
+                for k, function in enumerate(functions):
+                    if token is not None:
+                        token.raise_if_cancelled()
+                    result[k, part] = function(batch).numpy()
+                on_event(Progress("Scoring", min(start + _CROPS_AT_ONCE, n), n))
+        return result
+
+    def features(
+        self, x: npt.NDArray[Any], *, token: CancelToken | None = None
+    ) -> npt.NDArray[np.float32]:
+        """Return what enters each network's head.
+
+        Parameters
+        ----------
+        x : array of shape (n, C, S, S)
+            Raw crops.
+        token : CancelToken, optional
+
+        Returns
+        -------
+        float32 array of shape (K, n, latent)
+        """
+        bodies = [
+            nn.Sequential(*_fold(network.body)).eval() for network in self.networks
+        ]
+        parts = []
+        with torch.inference_mode():
+            for start in range(0, len(x), _CROPS_AT_ONCE):
+                if token is not None:
+                    token.raise_if_cancelled()
+                raw = np.ascontiguousarray(x[start : start + _CROPS_AT_ONCE])
+                batch = normalise(raw, self.spec)
+                batch = batch.contiguous(memory_format=torch.channels_last)
+                parts.append(torch.stack([body(batch) for body in bodies]).numpy())
+        if not parts:
+            raise InputError("There are no crops to look at.")
+        return np.concatenate(parts, 1)
+
+    def select(self, models: list[int]) -> CropMembers:
+        """Return some of the heads."""
+        return CropMembers(self.spec, [self.networks[k] for k in models], self.shape)
+
+    def state_dict(self) -> dict[str, Tensor]:
+        """Return the tensors that define the heads, named ``member.layer``."""
+        return {
+            f"{k}.{name}": tensor.contiguous().clone()
+            for k, network in enumerate(self.networks)
+            for name, tensor in network.state_dict().items()
+        }
+
+    def meta(self) -> dict[str, Any]:
+        """Return the JSON values that define the heads."""
+        return {"spec": self.spec.to_dict(), "shape": self.shape, "n": self.n_models}
+
+    @classmethod
+    def from_state(
+        cls, meta: dict[str, Any], tensors: dict[str, Tensor]
+    ) -> CropMembers:
+        """Rebuild heads from `meta` and `state_dict`."""
+        networks = []
+        for k in range(meta["n"]):
+            network = CropNet(**meta["shape"])
+            own = {
+                name.removeprefix(f"{k}."): tensor
+                for name, tensor in tensors.items()
+                if name.startswith(f"{k}.")
+            }
+            network.load_state_dict(own)
+            networks.append(network.eval())
+        return cls(CropSpec.from_dict(meta["spec"]), networks, dict(meta["shape"]))

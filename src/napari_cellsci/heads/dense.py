@@ -1,0 +1,186 @@
+"""Scheme 2: dense heads on latents (arXiv 2402.03115, section 3)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from napari_cellsci.errors import InputError
+from napari_cellsci.heads.batched import BatchedMLP
+from napari_cellsci.heads.headset import HeadSet, LatentMembers
+from napari_cellsci.heads.heldout import UnseenScores, describe, partition
+from napari_cellsci.heads.losses import n_outputs
+from napari_cellsci.heads.splits import check_labels
+from napari_cellsci.heads.training import model_seed, train_batched
+from napari_cellsci.tasks import CancelToken, Done, OnEvent, ignore
+
+_MANY = 2000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DenseConfig:
+    """How dense heads are built and trained.
+
+    Parameters
+    ----------
+    models : int
+        Heads trained from different seeds; the score is their mean.
+    hidden : tuple of int
+        Widths of the hidden layers.
+    epochs : int
+        Passes over the labelled cells, if that is more than `min_steps`.
+    min_steps : int
+        Gradient steps at least: few labels make short epochs.
+    batch : int
+        Cells per step and head.
+    dropout : float
+        Probability that a hidden neuron is silenced in a step.
+    learning_rate : float
+        Of Adam.
+    balanced : bool
+        Weight the classes by the inverse of their frequency.
+    folds : int, optional
+        Parts into which the tracks are divided for the held-out report; 1 is a single
+        split. By default 5, or 1 from 2,000 labelled cells on.
+    test : float
+        Share held out by a single split.
+    seed : int
+    """
+
+    models: int = 10
+    hidden: tuple[int, ...] = (16, 16, 16)
+    epochs: int = 100
+    min_steps: int = 2000
+    batch: int = 64
+    dropout: float = 0.3
+    learning_rate: float = 1e-3
+    balanced: bool = True
+    folds: int | None = None
+    test: float = 0.1
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.models < 1:
+            raise InputError("Train at least one head.")
+        if not 0 <= self.dropout < 1:
+            raise InputError(f"Dropout must lie in [0, 1), not {self.dropout}.")
+
+    def steps(self, n_cells: int) -> int:
+        """Return the gradient steps for so many training cells."""
+        return max(self.epochs * -(-n_cells // self.batch), self.min_steps)
+
+
+def train_dense(
+    latents: npt.NDArray[np.floating],
+    y: npt.NDArray[np.integer],
+    groups: npt.NDArray[np.generic],
+    config: DenseConfig | None = None,
+    n_classes: int = 2,
+    *,
+    class_names: Sequence[str] | None = None,
+    on_event: OnEvent = ignore,
+    token: CancelToken | None = None,
+) -> HeadSet:
+    """Train K dense heads on labelled latents.
+
+    The heads that are returned learn from all labelled cells. The report and the
+    calibration come from further heads, K for each part of the tracks, which are
+    trained without that part and judged on it. All heads of all parts are one batched
+    computation.
+
+    Parameters
+    ----------
+    latents : array of shape (n, views, D) or (n, D)
+        Latent means of the labelled cells. Every view is trained on; the first, the
+        crop as it is, is tested on.
+    y : int array of shape (n,)
+        Classes from 0; with two classes, 1 is the one with scores ≥ 0.
+    groups : array of shape (n,)
+        The track (and movie) of each cell; no track is both trained and tested on.
+    config : DenseConfig, optional
+    n_classes : int
+    class_names : sequence of str, optional
+        For messages.
+    on_event : callable
+    token : CancelToken, optional
+
+    Returns
+    -------
+    HeadSet
+
+    Raises
+    ------
+    InputError
+        If a class has fewer than two cells or only one track, or latents are not
+        finite.
+    Cancelled
+        If the token is cancelled; nothing is kept.
+    """
+    config = config or DenseConfig()
+    target, groups = np.asarray(y, np.int64), np.asarray(groups)
+    check_labels(target, groups, n_classes, class_names)
+    table = np.asarray(latents, np.float32)
+    table = table[:, None] if table.ndim == 2 else table
+    if len(table) != len(y) or not np.isfinite(table).all():
+        raise InputError(
+            "The latents of the labelled cells are missing or not finite: encode the "
+            "cells again."
+        )
+    folds = config.folds or (5 if len(y) < _MANY else 1)
+    parts = partition(groups, target, folds, config.test, config.seed)
+    rows = [np.arange(len(y)), *(train for train, _ in parts)]
+    seeds = [
+        model_seed(config.seed, part, k)
+        for part in range(len(rows))
+        for k in range(config.models)
+    ]
+    sizes = (table.shape[2], *config.hidden, n_outputs(n_classes))
+    network = BatchedMLP(sizes, seeds)
+    train_batched(
+        network,
+        torch.from_numpy(np.ascontiguousarray(table)),
+        target,
+        [part for part in rows for _ in range(config.models)],
+        seeds,
+        n_classes=n_classes,
+        steps=config.steps(len(y)),
+        batch=config.batch,
+        dropout=config.dropout,
+        learning_rate=config.learning_rate,
+        balanced=config.balanced,
+        on_event=on_event,
+        token=token,
+    )
+    unseen = _score_unseen(network, table[:, 0], parts, config.models)
+    report, calibration = unseen.judge(
+        target, groups, n_classes, describe(parts, groups)
+    )
+    on_event(Done("Training heads"))
+    return HeadSet(
+        scheme=2,
+        n_classes=n_classes,
+        members=LatentMembers(network.select(range(config.models))),
+        calibration=calibration,
+        report=report,
+        config={**asdict(config), "hidden": list(config.hidden), "labels": len(y)},
+    )
+
+
+def _score_unseen(
+    network: BatchedMLP,
+    latents: npt.NDArray[np.float32],
+    parts: list[tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]],
+    models: int,
+) -> UnseenScores:
+    """Let the heads of each part score the cells they were trained without."""
+    unseen = UnseenScores.empty(models, len(latents), network.sizes[-1])
+    outputs = network.outputs(torch.from_numpy(np.ascontiguousarray(latents))).numpy()
+    for part, (_, test) in enumerate(parts):
+        first = (part + 1) * models
+        unseen.scores[:, test] = outputs[first : first + models, test]
+        unseen.fold[test] = part
+    return unseen
