@@ -1,0 +1,1 @@
+"""The cell table, crops, intensity normalisation, linking and simulated movies."""
