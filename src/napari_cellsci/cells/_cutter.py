@@ -152,12 +152,12 @@ class Cutter:
             out[rows, channel] = block
             return
         # float32 holds what varies, not the camera's offset: it is put back at the end
-        source = np.subtract(block, float(fill), dtype=_exact(block.dtype))
+        exact = _exact(block.dtype)
+        source = np.subtract(block, float(fill), dtype=exact)
         crops = operator(source.astype(np.float32, copy=False))
-        crops += np.float32(fill)
-        if out.dtype.kind in "ui":
+        if out.dtype.kind == "u":
             np.rint(crops, out=crops)
-        out[rows, channel] = crops
+        out[rows, channel] = np.add(crops, float(fill), dtype=exact)
 
 
 def _exact(dtype: np.dtype[Any]) -> type[np.floating[Any]]:

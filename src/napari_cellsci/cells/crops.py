@@ -188,7 +188,7 @@ def _batches(
             if times[a] != t:
                 t = int(times[a])
                 frame = _read(movie, t, spec)
-            where = f"Frame {t} of {movie.name!r}"
+            where = f"Frame {t} of {movie.name}"
             cutter.cut(frame, yx[a:b], crops[a - start : b - start], where)
         yield order[start:stop], crops
 
@@ -198,7 +198,7 @@ def _read(movie: FrameSource, t: int, spec: CropSpec) -> NDArray[Any]:
     expected = (spec.n_channels, *movie.shape)
     if frame.shape != expected:
         raise InputError(
-            f"Frame {t} of {movie.name!r} has the shape {frame.shape} instead of "
+            f"Frame {t} of {movie.name} has the shape {frame.shape} instead of "
             f"{expected}: the file may be cut short or damaged."
         )
     return frame
@@ -213,12 +213,12 @@ def _in_frame_order(
     wrong = np.flatnonzero((times < 0) | (times >= movie.n_frames))
     if wrong.size:
         raise InputError(
-            f"A cell lies in frame {times[wrong[0]]}, but {movie.name!r} has only the "
+            f"A cell lies in frame {times[wrong[0]]}, but {movie.name} has only the "
             f"frames 0 to {movie.n_frames - 1}."
         )
     if not np.isfinite(yx).all():
         raise InputError(
-            f"The centroids of {movie.name!r} contain NaN or infinite values; remove "
+            f"The centroids of {movie.name} contain NaN or infinite values; remove "
             "these rows from the tracks."
         )
     order = np.argsort(times, kind="stable")
