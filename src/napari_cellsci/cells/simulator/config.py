@@ -158,9 +158,9 @@ class SimulationConfig:
     irregularity: float = 0.05
     plate_length: float = 0.85
     plate_ratio: float = 2.9
-    en_face: float = 0.02
+    en_face: float = 0.01
     unsplit_anaphase: float = 0.25
-    density: float = 0.28
+    density: float = 0.2
     motility: float = 0.4
     confounder: float = 0.7
     localisation_error: float = 1.5

@@ -16,6 +16,7 @@ _RELAXATION = (
 )
 _COLONY = 12  # founders in a colony
 _RAMP = 6  # frames over which a cell's surroundings clear before its prometaphase
+_NEUTRAL = 0.3  # inward pull of unlinked mitoses: offsets the space that old cells hold
 _CONTACT = 1.06  # distance at which nuclei repel, in sums of their radii
 _PERSISTENCE = 0.75  # correlation of the velocity from frame to frame
 
@@ -38,7 +39,8 @@ def mitotic_pull(lineage: Lineage, config: SimulationConfig) -> np.ndarray:
     """
     chosen = config.rng("confounder").random(lineage.n_tracks) < abs(config.confounder)
     ramp = np.clip(1 - lineage.remaining / _RAMP, 0, 1)
-    return np.asarray(ramp * chosen[lineage.track - 1] * np.sign(config.confounder))
+    strength = np.where(chosen, np.sign(config.confounder), -_NEUTRAL)
+    return np.asarray(ramp * strength[lineage.track - 1])
 
 
 def _place_founders(

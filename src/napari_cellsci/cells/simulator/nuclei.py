@@ -24,6 +24,7 @@ _AGES = np.array([0.0, 0.05, 0.15, 0.3, 0.5, 1.0])
 _GROWTH = np.array([0.24, 0.31, 0.42, 0.62, 0.85, 1.40])
 _GROWTH_APART = np.array([0.62, 0.66, 0.72, 0.80, 0.92, 1.35])
 _ELONGATED = 0.42  # fraction of tracks that become elongated where overlap is 1
+_ROOM = 0.85  # least room a cell takes, in radii of the mean nucleus
 _PLATE_FILL = 1.08  # area of a plate over length² / ratio, in areas of the nucleus
 _SMOOTH = np.array([1, 0.8, 0.6, 0.35, 0.2, 0.1, 0, 0, 0, 0, 0, 0]) / 1.5
 _RAGGED = np.array([0, 0, 0.5, 0.7, 1, 1, 1, 1, 1, 0.9, 0.8, 0.7]) / 2.5
@@ -229,8 +230,10 @@ def describe_nuclei(lineage: Lineage, config: SimulationConfig) -> Nuclei:
         texture_at=traits.texture_at + drift,
         defocus=traits.defocus,
     )
-    room = np.sqrt(area / np.pi) * ratio**0.25
-    return Nuclei(blobs, np.where(lineage.paired, 1.6 * room, room))
+    # Small nuclei keep the room of their cytoplasm; plates cannot, they are thin.
+    room = np.maximum(np.sqrt(area / np.pi) * ratio**0.25, _ROOM * config.radius_px)
+    apart = lineage.stage == ANAPHASE
+    return Nuclei(blobs, np.where(apart, 0.5 * config.radius_px, room))
 
 
 def place(nuclei: Nuclei, lineage: Lineage, yx: np.ndarray, radius_px: float) -> Blobs:

@@ -64,7 +64,7 @@ def _cells(rng: np.random.Generator, frames: int) -> dict[str, Any]:
         "unsplit_anaphase": rng.uniform(0.0, 0.6),
         "density": rng.uniform(0.1, 0.6),
         "motility": _log(rng, 0.1, 1.2),
-        "confounder": rng.uniform(-0.6, 1.0),
+        "confounder": rng.uniform(-0.4, 1.0),
         "texture": _log(rng, 0.06, 0.6),
         "texture_scale": _log(rng, 1.0, 3.2),
         "nucleoli": _chance(rng, 0.8, rng.uniform(0.1, 1.0)),
@@ -109,7 +109,7 @@ def _camera(rng: np.random.Generator) -> dict[str, Any]:
 
 
 def _frame_size(rng: np.random.Generator, knobs: dict[str, Any]) -> int:
-    """Edge of a frame that nuclei cover to 8 to 25 % at first (px)."""
+    """Edge of a frame that nuclei cover to 6 to 18 % at first (px)."""
     radius = knobs["nucleus_radius"] / knobs["pixel_size"]
-    edge = radius * math.sqrt(knobs["cells"] * math.pi / rng.uniform(0.08, 0.25))
+    edge = radius * math.sqrt(knobs["cells"] * math.pi / rng.uniform(0.06, 0.18))
     return int(np.clip(16 * round(edge / 16), 128, 2048))
