@@ -12,7 +12,18 @@ from torch import Tensor
 from napari_cellsci.cells.spec import CropSpec
 from napari_cellsci.errors import InputError
 
+# Types whose values float32 holds exactly.
 _EXACT = {np.dtype(t) for t in ("u1", "i1", "u2", "i2", "f2", "f4", "?")}
+_EXACT_TORCH = {
+    torch.bool,
+    torch.uint8,
+    torch.int8,
+    torch.uint16,
+    torch.int16,
+    torch.float16,
+    torch.bfloat16,
+    torch.float32,
+}
 
 
 def normalise(
@@ -73,7 +84,7 @@ def _from_first_pixel(
 ) -> Tensor:
     """Return a float32 copy minus each crop's and channel's first pixel."""
     if isinstance(crops, Tensor):
-        if crops.dtype in (torch.float64, torch.int32, torch.int64):
+        if crops.dtype not in _EXACT_TORCH:
             wide = crops if crops.is_floating_point() else crops.long()
             return (wide - wide[:, :, :1, :1]).float().to(device)
         x = crops.to(device=device, dtype=torch.float32, copy=True).contiguous()

@@ -348,6 +348,13 @@ class TrainingRun:
                 index, _, moment = rest.partition(".")
                 moments.setdefault(int(index), {})[moment] = tensor
         self.network.load_state_dict(network)
+        # The fused optimiser walks weights and moments in memory order, so moments
+        # must lie in memory like their weights (channels last).
+        for position, parameter in enumerate(self.network.parameters()):
+            for kind, value in moments.get(position, {}).items():
+                if value.shape == parameter.shape:
+                    like = torch.empty_like(parameter, device="cpu")
+                    moments[position][kind] = like.copy_(value)
         groups = self.adam.state_dict()["param_groups"]
         self.adam.load_state_dict({"state": moments, "param_groups": groups})
         self.noise.set_state(tensors["noise"])

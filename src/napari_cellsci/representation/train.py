@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import platform
 import time
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,6 @@ import torch
 from lightning_fabric import Fabric
 from numpy.typing import NDArray
 
-from napari_cellsci import __version__
 from napari_cellsci.cells.spec import CropSpec
 from napari_cellsci.errors import InputError
 from napari_cellsci.representation.config import EncoderConfig
@@ -169,7 +169,7 @@ def _finish(
         "seconds": round(seconds, 1),
         "started_from": start.hash if start is not None else None,
         "versions": {
-            "napari-cellsci": __version__,
+            "napari-cellsci": version("napari-cellsci"),
             "torch": torch.__version__,
             "numpy": np.__version__,
             "lightning-fabric": lightning_fabric.__version__,
