@@ -1,0 +1,105 @@
+"""Hand labels from a table: which cell is of which class."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from napari_cellsci.errors import InputError
+from napari_cellsci.io._csv_tracks import read_table
+from napari_cellsci.io._raw import check_exists
+
+COLUMNS = ("movie", "track_id", "t", "y", "x", "class")
+
+
+def read_labels_csv(path: str | Path) -> pd.DataFrame:
+    """Read a table of class labels.
+
+    Parameters
+    ----------
+    path : path
+        CSV with the columns ``t``, ``class`` and ``track_id``, or ``y`` and ``x`` (px)
+        for cells without a track; optional ``movie``; other columns are left out.
+
+    Returns
+    -------
+    DataFrame
+        ``movie`` (str, "" = not said), ``track_id`` (int64, 0 = no track), ``t``
+        (int64), ``y``, ``x`` (float64, NaN = not said), ``class`` (str), in the file's
+        order.
+
+    Raises
+    ------
+    InputError
+        If columns are missing, there are no rows, or a row has no frame, no class, or
+        neither track nor position.
+    """
+    path = Path(path)
+    check_exists(path)
+    table = read_table(path, as_text=True)
+    table.columns = table.columns.astype(str).str.strip().str.lower()
+    _check_columns(table, path.name)
+    table = table.fillna("").apply(lambda column: column.str.strip())
+    table = table[(table != "").any(axis=1)].reset_index(drop=True)
+    if not len(table):
+        raise InputError(f"{path.name} has no labels (no rows): choose another file.")
+    values = {
+        name: _numbers(table, name, path.name) for name in ("track_id", "t", "y", "x")
+    }
+    track = np.nan_to_num(values["track_id"])
+    _refuse(table, np.isnan(values["t"]), "no frame (t)", path.name)
+    _refuse(table, table["class"].eq("").to_numpy(), "no class", path.name)
+    no_place = np.isnan(values["y"]) | np.isnan(values["x"])
+    _refuse(table, (track == 0) & no_place, "neither a track nor y and x", path.name)
+    for name, column in (("track_id", track), ("t", values["t"])):
+        wrong = (column < 0) | (column != np.round(column))
+        _refuse(table, wrong, f"a {name} that is not a whole number from 0", path.name)
+    return pd.DataFrame(
+        {
+            "movie": table.get("movie", ""),
+            "track_id": track.astype(np.int64),
+            "t": values["t"].astype(np.int64),
+            "y": values["y"],
+            "x": values["x"],
+            "class": table["class"],
+        }
+    )
+
+
+def _check_columns(table: pd.DataFrame, name: str) -> None:
+    have = set(table.columns)
+    missing = [column for column in ("t", "class") if column not in have]
+    if "track_id" not in have and not {"y", "x"} <= have:
+        missing.insert(0, "track_id")
+    if missing:
+        raise InputError(
+            f"{name} has no column {' or '.join(missing)} (its columns: "
+            f"{', '.join(list(table.columns)[:12])}): labels need track_id, t and "
+            "class, or y, x, t and class."
+        )
+
+
+def _numbers(table: pd.DataFrame, column: str, name: str) -> npt.NDArray[np.float64]:
+    if column not in table:
+        return np.full(len(table), np.nan)
+    text = table[column].where(~table[column].str.lower().isin(["nan", "none"]), "")
+    numbers = pd.to_numeric(text, errors="coerce").to_numpy(np.float64)
+    wrong = (~np.isfinite(numbers)) & text.ne("").to_numpy()
+    _refuse(table, wrong, f"a {column} that is not a number", name)
+    return numbers
+
+
+def _refuse(
+    table: pd.DataFrame, bad: npt.NDArray[np.bool_], what: str, name: str
+) -> None:
+    if not bad.any():
+        return
+    first, n = int(np.argmax(bad)), int(bad.sum())
+    row = ", ".join(value for value in table.iloc[first].tolist() if value)
+    more = f" ({n} such rows)" if n > 1 else ""
+    raise InputError(
+        f"{name} has {what} in row {first + 1} ({row}){more}: correct or remove it."
+    )
