@@ -27,9 +27,9 @@ def read_labels_csv(path: str | Path) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        ``movie`` (str, "" = not said), ``track_id`` (int64, 0 = no track), ``t``
-        (int64), ``y``, ``x`` (float64, NaN = not said), ``class`` (str), in the file's
-        order.
+        ``movie`` (str, "" = not said), ``track_id`` (int64, −1 = not said; 0 means the
+        same unless the movie has a track 0), ``t`` (int64), ``y``, ``x`` (float64, NaN
+        = not said), ``class`` (str), in the file's order.
 
     Raises
     ------
@@ -49,18 +49,19 @@ def read_labels_csv(path: str | Path) -> pd.DataFrame:
     values = {
         name: _numbers(table, name, path.name) for name in ("track_id", "t", "y", "x")
     }
-    track = np.nan_to_num(values["track_id"])
+    unsaid = np.isnan(values["track_id"])
     _refuse(table, np.isnan(values["t"]), "no frame (t)", path.name)
     _refuse(table, table["class"].eq("").to_numpy(), "no class", path.name)
     no_place = np.isnan(values["y"]) | np.isnan(values["x"])
-    _refuse(table, (track == 0) & no_place, "neither a track nor y and x", path.name)
-    for name, column in (("track_id", track), ("t", values["t"])):
+    _refuse(table, unsaid & no_place, "neither a track nor y and x", path.name)
+    for name in ("track_id", "t"):
+        column = np.nan_to_num(values[name])
         wrong = (column < 0) | (column != np.round(column))
         _refuse(table, wrong, f"a {name} that is not a whole number from 0", path.name)
     return pd.DataFrame(
         {
             "movie": table.get("movie", ""),
-            "track_id": track.astype(np.int64),
+            "track_id": np.where(unsaid, -1, values["track_id"]).astype(np.int64),
             "t": values["t"].astype(np.int64),
             "y": values["y"],
             "x": values["x"],

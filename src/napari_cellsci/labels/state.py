@@ -1,0 +1,127 @@
+"""What the label log says: a pure fold over its actions, with undo and redo."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+Kind: TypeAlias = Literal["set", "clear", "undo", "redo"]
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """One line of the label log.
+
+    Parameters
+    ----------
+    id : int
+        Position in the log; later actions have larger ids.
+    at : str
+        When, in UTC (ISO 8601).
+    who : str
+        The annotator.
+    how : str
+        Key, click, bulk, import, api or suggestion.
+    kind : {"set", "clear", "undo", "redo"}
+    cells : tuple of int
+        Row ids of the cells it touches; empty for undo and redo.
+    classes : tuple of (int or None)
+        Class id given to each of `cells`; None where the label is cleared.
+    target : int, optional
+        The action that an undo or redo is about.
+    """
+
+    id: int
+    at: str
+    who: str
+    how: str
+    kind: Kind
+    cells: tuple[int, ...] = ()
+    classes: tuple[int | None, ...] = ()
+    target: int | None = None
+
+
+class LabelState:
+    """The labels that a sequence of actions leaves.
+
+    A cell's label is what the last action that touches it and is not undone gave it.
+    Undo takes back the annotator's own last action, so that two people who share a
+    project never undo each other; a new action forgets what could be redone.
+    """
+
+    def __init__(self, actions: Iterable[Action] = ()) -> None:
+        self.actions: dict[int, Action] = {}
+        self.last_id = 0
+        self._undone: set[int] = set()
+        self._done: dict[str, list[int]] = {}
+        self._redoable: dict[str, list[int]] = {}
+        self._of_cell: dict[int, list[tuple[int, int | None]]] = {}
+        self._values: dict[int, int] = {}
+        for action in actions:
+            self.apply(action)
+
+    @property
+    def values(self) -> dict[int, int]:
+        """Class id of each labelled cell; a live view, not to be changed."""
+        return self._values
+
+    def is_undone(self, action_id: int) -> bool:
+        """Whether an action is taken back at present."""
+        return action_id in self._undone
+
+    def next_undo(self, who: str) -> int | None:
+        """Return the action that `who` would take back, or None."""
+        done = self._done.get(who)
+        return done[-1] if done else None
+
+    def next_redo(self, who: str) -> int | None:
+        """Return the action that `who` would bring back, or None."""
+        redoable = self._redoable.get(who)
+        return redoable[-1] if redoable else None
+
+    def apply(self, action: Action) -> tuple[int, ...]:
+        """Add the next action; return the cells whose label it may have changed."""
+        self.actions[action.id] = action
+        self.last_id = max(self.last_id, action.id)
+        if action.kind in ("set", "clear"):
+            return self._apply_change(action)
+        return self._apply_reversal(action)
+
+    def _apply_change(self, action: Action) -> tuple[int, ...]:
+        self._done.setdefault(action.who, []).append(action.id)
+        self._redoable.pop(action.who, None)
+        for cell, value in zip(action.cells, action.classes, strict=True):
+            self._of_cell.setdefault(cell, []).append((action.id, value))
+            self._put(cell, value)
+        return action.cells
+
+    def _apply_reversal(self, action: Action) -> tuple[int, ...]:
+        target = self.actions.get(action.target or 0)
+        if target is None:
+            return ()
+        undo = action.kind == "undo"
+        done = self._done.setdefault(target.who, [])
+        redoable = self._redoable.setdefault(target.who, [])
+        source, goal = (done, redoable) if undo else (redoable, done)
+        # Two windows of one person may ask for the same undo; the second is a no-op.
+        if target.id not in source:
+            return ()
+        source.remove(target.id)
+        goal.append(target.id)
+        (self._undone.add if undo else self._undone.discard)(target.id)
+        for cell in target.cells:
+            self._put(cell, self._standing(cell))
+        return target.cells
+
+    def _standing(self, cell: int) -> int | None:
+        for action_id, value in reversed(self._of_cell[cell]):
+            if action_id not in self._undone:
+                return value
+        return None
+
+    def _put(self, cell: int, value: int | None) -> None:
+        if value is None:
+            self._values.pop(cell, None)
+        else:
+            self._values[cell] = value
