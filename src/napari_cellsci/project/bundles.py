@@ -1,0 +1,387 @@
+"""A saved classifier: crop specification, encoder, heads, classes and its record."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from napari_cellsci.cells.normalise import is_blank
+from napari_cellsci.cells.spec import CropSpec
+from napari_cellsci.errors import BundleError, InputError
+from napari_cellsci.explain.ood import OodReference
+from napari_cellsci.heads.headset import HeadSet
+from napari_cellsci.project.arrays import sync_folder, temporary_name
+from napari_cellsci.project.pixel_code import PixelCode
+from napari_cellsci.project.trouble import in_words
+from napari_cellsci.representation.encoder import Encoder
+from napari_cellsci.representation.storage import read_model, write_model
+from napari_cellsci.tasks import CancelToken, OnEvent, Progress, ignore
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+KIND = "a napari-cellsci classifier"
+SCHEMA = 1
+BLANK = "blank"
+"""What a crop without any structure is predicted to be."""
+COLUMNS = ["score", "score_sd", "probability", "prediction", "ood"]
+_BATCH = 2048
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What a bundle sees in crops, before any decision.
+
+    Parameters
+    ----------
+    members : array (K, n, outputs)
+        Every head's score.
+    code, error : array (n, D), (n,)
+        Latents and reconstruction errors by which strangers are told.
+    blank : bool array (n,)
+        Crops that are constant.
+    """
+
+    members: NDArray[np.float32]
+    code: NDArray[np.float32]
+    error: NDArray[np.float32]
+    blank: NDArray[np.bool_]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bundle:
+    """A classifier with everything needed to use and to trust it.
+
+    Parameters
+    ----------
+    name : str
+    spec : CropSpec
+        How crops must be cut for it.
+    classes : tuple of str
+        With two, the second is the one with scores ≥ 0.
+    heads : HeadSet
+        K heads, their calibration and held-out report.
+    ood : OodReference
+        What is usual among its training crops.
+    encoder : Encoder, optional
+        Always there for heads on latents. Heads on crops (scheme 1) carry one where
+        the project has one: for reconstructions and for out-of-distribution.
+    pixels : PixelCode, optional
+        Stands in for the encoder in telling out-of-distribution where there is none.
+    record : dict
+        How it was trained (JSON values): seed, versions, data, metrics.
+    """
+
+    name: str
+    spec: CropSpec
+    classes: tuple[str, ...]
+    heads: HeadSet
+    ood: OodReference
+    encoder: Encoder | None = None
+    pixels: PixelCode | None = None
+    record: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.encoder is None and self.heads.input == "latents":
+            raise BundleError(
+                f"The classifier {self.name!r} reads latents but has no encoder."
+            )
+        if self.encoder is None and self.pixels is None:
+            raise BundleError(
+                f"The classifier {self.name!r} cannot tell unusual crops: it has "
+                "neither an encoder nor pixel statistics."
+            )
+        if len(self.classes) != self.heads.n_classes:
+            raise BundleError(
+                f"The classifier {self.name!r} names {len(self.classes)} classes for "
+                f"heads of {self.heads.n_classes}."
+            )
+
+    @property
+    def scheme(self) -> int:
+        """1 for CNNs on crops, 2 for dense heads on latents."""
+        return self.heads.scheme
+
+    @property
+    def n_members(self) -> int:
+        """Number of heads."""
+        return self.heads.n_members
+
+    def see(
+        self,
+        crops: Any,
+        *,
+        on_event: OnEvent = ignore,
+        token: CancelToken | None = None,
+    ) -> Seen:
+        """Run encoder and heads on raw crops (n, C, S, S), a batch at a time.
+
+        Raises
+        ------
+        InputError
+            If the crops have another shape than `spec` says.
+        """
+        parts = []
+        for start in range(0, max(len(crops), 1), _BATCH):
+            if token is not None:
+                token.raise_if_cancelled()
+            batch = np.asarray(crops[start : start + _BATCH])
+            code, error = self.encode(batch, token=token)
+            x = code if self.heads.input == "latents" else batch
+            members = self.heads.scores(x, token=token)
+            parts.append((members, code, error, is_blank(batch)))
+            on_event(Progress("Scoring", start + len(batch), len(crops)))
+        return Seen(
+            np.concatenate([part[0] for part in parts], axis=1),
+            np.concatenate([part[1] for part in parts]),
+            np.concatenate([part[2] for part in parts]),
+            np.concatenate([part[3] for part in parts]),
+        )
+
+    def encode(
+        self, crops: NDArray[Any], *, token: CancelToken | None = None
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Return the code (n, D) and reconstruction error (n,) of raw crops."""
+        if self.encoder is not None:
+            return self.encoder.encode_with_error(crops, token=token)
+        assert self.pixels is not None
+        return self.pixels.encode_with_error(crops)
+
+    def judge(self, seen: Seen, member: int | None = None) -> pd.DataFrame:
+        """Decide on what was seen.
+
+        Parameters
+        ----------
+        seen : Seen
+            From `see`, or put together from stored latents.
+        member : int, optional
+            One head instead of the mean of all. `score_sd` stays the spread of all.
+
+        Returns
+        -------
+        DataFrame
+            Columns score, score_sd, probability, prediction, ood; one row per crop.
+            With more than two classes the score is the lead of the best class over
+            the next, and the probability is that of the best class.
+        """
+        members = seen.members.astype(np.float64)
+        if member is not None and not 0 <= member < len(members):
+            raise InputError(
+                f"The classifier {self.name!r} has the heads 0 to {len(members) - 1}, "
+                f"not {member}."
+            )
+        chosen = members.mean(axis=0) if member is None else members[member]
+        decided = self.heads.decide(chosen)
+        names = np.array([*self.classes, BLANK], dtype=object)
+        return pd.DataFrame(
+            {
+                "score": _lead(chosen, decided),
+                "score_sd": _lead(members, decided).std(axis=0),
+                "probability": self.heads.probability(chosen),
+                "prediction": names[np.where(seen.blank, -1, decided)],
+                "ood": np.where(seen.blank, 1.0, self.ood.score(seen.code, seen.error)),
+            },
+            columns=COLUMNS,
+        )
+
+    def predict(
+        self,
+        crops: Any,
+        *,
+        member: int | None = None,
+        on_event: OnEvent = ignore,
+        token: CancelToken | None = None,
+    ) -> pd.DataFrame:
+        """Score raw crops cut by `spec`; see `judge` for the columns."""
+        return self.judge(self.see(crops, on_event=on_event, token=token), member)
+
+    @cached_property
+    def hash(self) -> str:
+        """Twelve hexadecimal digits of everything that decides its scores."""
+        return _digest(self._described(), self._tensors())[:12]
+
+    def _described(self) -> dict[str, Any]:
+        return {
+            "kind": KIND,
+            "schema": SCHEMA,
+            "name": self.name,
+            "spec": self.spec.to_dict(),
+            "classes": list(self.classes),
+            "heads": self.heads.meta(),
+            "ood": self.ood.meta(),
+            "encoder": None if self.encoder is None else self.encoder.meta(),
+            "pixels": None if self.pixels is None else self.pixels.meta(),
+            "record": dict(self.record),
+        }
+
+    def _tensors(self) -> dict[str, Tensor]:
+        rooms: dict[str, Mapping[str, Tensor]] = {
+            "heads": self.heads.state_dict(),
+            "ood": self.ood.state_dict(),
+        }
+        if self.encoder is not None:
+            rooms["encoder"] = self.encoder.state_dict()
+        if self.pixels is not None:
+            rooms["pixels"] = self.pixels.state_dict()
+        return {
+            f"{room}.{name}": tensor
+            for room, tensors in rooms.items()
+            for name, tensor in tensors.items()
+        }
+
+    def save(self, folder: str | os.PathLike[str]) -> None:
+        """Write the bundle as a folder, replacing an older bundle of that place.
+
+        Raises
+        ------
+        InputError
+            If the place cannot be written, or holds something else.
+        """
+        folder = Path(folder).absolute()
+        if folder.exists() and not (folder / "model.json").is_file():
+            raise InputError(
+                f"{folder} exists and is not a classifier: choose another."
+            )
+        described, tensors = self._described(), self._tensors()
+        described["digest"] = _digest(described, tensors)
+        with in_words(folder):
+            folder.parent.mkdir(parents=True, exist_ok=True)
+            temporary = folder.parent / f"{temporary_name()}-{folder.name}"
+            try:
+                write_model(temporary, described, tensors)
+                put_folder(temporary, folder)
+            finally:
+                shutil.rmtree(temporary, ignore_errors=True)
+
+    @classmethod
+    def load(cls, folder: str | os.PathLike[str]) -> Bundle:
+        """Read what `save` wrote, and trust nothing unchecked.
+
+        Raises
+        ------
+        BundleError
+            If a file is missing, cut, altered, foreign, or of a newer schema.
+        """
+        folder = Path(folder)
+        described, tensors = read_model(folder, kind=KIND, schema=SCHEMA)
+        described.pop("weights", None)
+        digest = described.pop("digest", None)
+        if digest != _digest(described, tensors):
+            raise BundleError(
+                f"{folder / 'model.json'} was altered after it was saved: get a fresh "
+                "copy of the classifier."
+            )
+        try:
+            return cls._rebuild(described, tensors)
+        except (KeyError, TypeError, ValueError) as error:
+            if isinstance(error, BundleError):
+                raise
+            raise BundleError(
+                f"{folder} cannot be read as a classifier: {error}."
+            ) from error
+
+    @classmethod
+    def _rebuild(
+        cls, described: Mapping[str, Any], tensors: Mapping[str, Tensor]
+    ) -> Bundle:
+        encoder, pixels = described["encoder"], described["pixels"]
+        return cls(
+            name=str(described["name"]),
+            spec=CropSpec.from_dict(described["spec"]),
+            classes=tuple(described["classes"]),
+            heads=HeadSet.from_state(described["heads"], _room(tensors, "heads")),
+            ood=OodReference.from_state(described["ood"], _room(tensors, "ood")),
+            encoder=None
+            if encoder is None
+            else Encoder.from_state(encoder, _room(tensors, "encoder")),
+            pixels=None
+            if pixels is None
+            else PixelCode.from_state(pixels, _room(tensors, "pixels")),
+            record=dict(described["record"]),
+        )
+
+
+def _lead(
+    scores: NDArray[np.float64], decided: NDArray[np.int64]
+) -> NDArray[np.float64]:
+    """Reduce outputs (…, n, outputs) to one number per cell (…, n)."""
+    if scores.shape[-1] == 1:
+        return scores[..., 0]
+    rows = np.arange(scores.shape[-2])
+    best = scores[..., rows, decided]
+    others = scores.copy()
+    others[..., rows, decided] = -np.inf
+    lead: NDArray[np.float64] = best - others.max(axis=-1)
+    return lead
+
+
+def _room(tensors: Mapping[str, Tensor], room: str) -> dict[str, Tensor]:
+    start = f"{room}."
+    return {
+        name.removeprefix(start): tensor
+        for name, tensor in tensors.items()
+        if name.startswith(start)
+    }
+
+
+def _digest(described: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> str:
+    # Through JSON and back, so that tuples and lists, 1 and 1.0 hash as they are read.
+    digest = hashlib.sha256(json.dumps(described, sort_keys=True).encode())
+    for name, tensor in sorted(tensors.items()):
+        array = tensor.detach().cpu().contiguous().numpy()
+        digest.update(f"{name} {array.dtype.str} {array.shape}".encode())
+        digest.update(array.tobytes())
+    return digest.hexdigest()
+
+
+def put_folder(new: Path, place: Path) -> None:
+    """Give a finished folder its name; an older folder of that name goes."""
+    if not place.exists():
+        os.rename(new, place)
+        sync_folder(place.parent)
+        return
+    old = place.with_name(f"{temporary_name()}-old")
+    os.rename(place, old)
+    try:
+        os.rename(new, place)
+    except OSError:
+        os.rename(old, place)
+        raise
+    sync_folder(place.parent)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def shipped_bundle() -> Bundle:
+    """Load the classifier that comes with the package: mitosis, simulated movies.
+
+    Raises
+    ------
+    BundleError
+        If this installation has none.
+    """
+    folder = shipped_folder()
+    if not (folder / "model.json").is_file():
+        raise BundleError(
+            "This installation came without its classifier: install napari-cellsci "
+            "again, or train one with `cellsci train-encoder` and `cellsci train-head`."
+        )
+    return Bundle.load(folder)
+
+
+def shipped_folder() -> Path:
+    """Return where the classifier that comes with the package lies."""
+    from importlib.resources import files
+
+    # The package is always installed unpacked: torch and napari need that too.
+    return Path(str(files("napari_cellsci"))) / "shipped" / "mitosis"

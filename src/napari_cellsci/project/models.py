@@ -1,0 +1,243 @@
+"""The encoders and bundles a project holds."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import shutil
+import sqlite3
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from napari_cellsci.errors import InputError, ProjectError
+from napari_cellsci.project.arrays import being_written, temporary_name
+from napari_cellsci.project.bench import Bench
+from napari_cellsci.project.trouble import in_words
+
+if TYPE_CHECKING:
+    from napari_cellsci.project.bundles import Bundle
+    from napari_cellsci.representation.encoder import Encoder
+
+ENCODERS = "encoders"
+MODELS = "models"
+SHIPPED = "shipped"
+"""The name under which every project offers the classifier of the package."""
+
+
+@dataclass(frozen=True, slots=True)
+class EncoderInfo:
+    """An encoder of the project, without loading it."""
+
+    name: str
+    hash: str
+    run_id: str | None
+    summary: Mapping[str, Any]
+    made_at: str
+    path: Path
+
+
+@dataclass(frozen=True, slots=True)
+class BundleInfo:
+    """A bundle of the project, without loading it.
+
+    `summary` has classes, models, labels (count per class), accuracy,
+    balanced_accuracy and its interval, and the encoder's name.
+    """
+
+    name: str
+    hash: str
+    scheme: int
+    run_id: str | None
+    summary: Mapping[str, Any]
+    made_at: str
+    path: Path
+
+
+def read_encoders(bench: Bench) -> list[EncoderInfo]:
+    """Return the encoders of the project, oldest first."""
+    return [
+        EncoderInfo(
+            row["name"],
+            row["hash"],
+            row["run_id"],
+            json.loads(row["summary"]),
+            row["made_at"],
+            bench.folder / ENCODERS / row["name"],
+        )
+        for row in bench.store.rows("SELECT * FROM encoders ORDER BY id")
+    ]
+
+
+def read_bundles(bench: Bench) -> list[BundleInfo]:
+    """Return the bundles of the project, oldest first."""
+    return [
+        BundleInfo(
+            row["name"],
+            row["hash"],
+            row["scheme"],
+            row["run_id"],
+            json.loads(row["summary"]),
+            row["made_at"],
+            bench.folder / MODELS / row["name"],
+        )
+        for row in bench.store.rows("SELECT * FROM bundles ORDER BY id")
+    ]
+
+
+def free_name(bench: Bench, table: str, wanted: str | None, stem: str) -> str:
+    """Return `wanted` if it can be used, or the next free ``stem-n``.
+
+    Raises
+    ------
+    InputError
+        If `wanted` is taken or cannot name a folder.
+    """
+    taken = {row[0] for row in bench.store.rows(f"SELECT name FROM {table}")}
+    if wanted is None:
+        numbers = range(1, len(taken) + 2)
+        return next(f"{stem}-{n}" for n in numbers if f"{stem}-{n}" not in taken)
+    if not re.fullmatch(r"[A-Za-z0-9](?:[A-Za-z0-9 ._-]*[A-Za-z0-9_-])?", wanted):
+        raise InputError(
+            f"{wanted!r} cannot name a folder: use letters, digits, spaces, dots and "
+            "dashes."
+        )
+    if wanted in taken or wanted == SHIPPED:
+        raise InputError(f"The name {wanted!r} is taken: choose another.")
+    return wanted
+
+
+def add_encoder(
+    bench: Bench, name: str, encoder: Encoder, run_id: str | None = None
+) -> None:
+    """Save an encoder and make it part of the project, whole or not at all."""
+    summary = {"spec": encoder.spec.to_dict(), "config": encoder.config.to_dict()}
+    with _placed(bench, ENCODERS, name) as (temporary, register):
+        encoder.save(temporary)
+        with register() as inside:
+            inside.execute(
+                "INSERT INTO encoders (name, hash, run_id, summary, made_at) "
+                "VALUES (?, ?, ?, ?, ?)",
+                (name, encoder.hash, run_id, json.dumps(summary), _now()),
+            )
+
+
+def add_bundle(bench: Bench, bundle: Bundle, run_id: str | None = None) -> None:
+    """Save a bundle and make it part of the project, whole or not at all."""
+    report = bundle.heads.report
+    summary = {
+        "classes": list(bundle.classes),
+        "models": bundle.n_members,
+        "labels": bundle.record.get("labels", {}),
+        "accuracy": report.accuracy,
+        "balanced_accuracy": report.balanced_accuracy,
+        "balanced_accuracy_interval": list(report.balanced_accuracy_interval),
+        "encoder": bundle.record.get("encoder"),
+        "encoder_hash": None if bundle.encoder is None else bundle.encoder.hash,
+    }
+    with _placed(bench, MODELS, bundle.name) as (temporary, register):
+        bundle.save(temporary)
+        with register() as inside:
+            inside.execute(
+                "INSERT INTO bundles (name, hash, scheme, run_id, summary, made_at) "
+                "VALUES (?, ?, ?, ?, ?, ?)",
+                (
+                    bundle.name,
+                    bundle.hash,
+                    bundle.scheme,
+                    run_id,
+                    json.dumps(summary),
+                    _now(),
+                ),
+            )
+
+
+@contextmanager
+def _placed(bench: Bench, room: str, name: str) -> Iterator[tuple[Path, Any]]:
+    """Give a temporary folder, and a transaction that names it at its end."""
+    place = bench.folder / room / name
+    temporary = place.parent / f"{temporary_name()}-{name}"
+
+    @contextmanager
+    def register() -> Iterator[sqlite3.Connection]:
+        with bench.store.transaction() as inside:
+            yield inside
+            # The row says the name is free: a folder there was never registered.
+            shutil.rmtree(place, ignore_errors=True)
+            os.rename(temporary, place)
+
+    with in_words(bench.folder):
+        place.parent.mkdir(exist_ok=True)
+        try:
+            yield temporary, register
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)
+
+
+def collect_orphans(bench: Bench) -> None:
+    """Remove model folders that a crash left without a row, if that can be done."""
+    with contextlib.suppress(ProjectError), bench.store.transaction() as inside:
+        for room, table in ((ENCODERS, "encoders"), (MODELS, "bundles")):
+            known = {row[0] for row in inside.execute(f"SELECT name FROM {table}")}
+            for place in (bench.folder / room).glob("*"):
+                if place.name not in known and not being_written(place):
+                    shutil.rmtree(place, ignore_errors=True)
+
+
+def load_encoder(bench: Bench, name: str | None = None) -> Encoder:
+    """Load an encoder of the project by name; the newest by default.
+
+    Raises
+    ------
+    InputError
+        If there is none of that name, or none at all.
+    BundleError
+        If its files are damaged.
+    """
+    from napari_cellsci.representation.encoder import Encoder
+
+    infos = read_encoders(bench)
+    if not infos:
+        raise InputError(
+            "The project has no encoder yet: train one first (`cellsci train-encoder`)."
+        )
+    return Encoder.load(_named(infos, name, "encoder").path)
+
+
+def load_bundle(bench: Bench, name: str | None = None) -> Bundle:
+    """Load a bundle: by name, "shipped", or a folder; by default the newest.
+
+    Without a bundle of its own the project uses the one that ships.
+
+    Raises
+    ------
+    InputError
+        If there is none of that name.
+    BundleError
+        If its files are damaged.
+    """
+    from napari_cellsci.project.bundles import Bundle, shipped_bundle
+
+    infos = read_bundles(bench)
+    if name == SHIPPED or (name is None and not infos):
+        return shipped_bundle()
+    return Bundle.load(_named(infos, name, "classifier").path)
+
+
+def _named(infos: list[Any], name: str | None, what: str) -> Any:
+    if name is None:
+        return infos[-1]
+    for info in infos:
+        if info.name == name:
+            return info
+    known = ", ".join(info.name for info in infos) or "none yet"
+    raise InputError(f"The project has no {what} {name!r}; it has {known}.")
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")

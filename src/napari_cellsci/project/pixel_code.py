@@ -1,0 +1,88 @@
+"""A linear code of crops, for telling unusual ones where there is no encoder."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_cellsci.cells.normalise import zscore
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+Floats = NDArray[np.float32]
+EDGE = 16
+"""Crops are averaged down to this edge (px) first."""
+LENGTH = 16
+"""Principal components kept, at most."""
+_BATCH = 2048
+
+
+@dataclass(frozen=True, slots=True)
+class PixelCode:
+    """Principal components of normalised crops, averaged down to 16 × 16 px.
+
+    Parameters
+    ----------
+    mean : array (C·16·16,)
+    components : array (D, C·16·16)
+        Orthonormal rows.
+    clip : float
+        Of the normalisation.
+    """
+
+    mean: Floats
+    components: Floats
+    clip: float
+
+    @classmethod
+    def fit(cls, crops: Any, clip: float) -> PixelCode:
+        """Fit to raw crops (n, C, S, S), S a multiple of 16."""
+        pixels = _small(crops, clip)
+        mean = pixels.mean(axis=0)
+        _, _, axes = np.linalg.svd(pixels - mean, full_matrices=False)
+        # One direction at least stays out, so that there is a residual to measure.
+        kept = min(LENGTH, max(1, len(pixels) - 2))
+        return cls(mean, axes[:kept].astype(np.float32), clip)
+
+    def encode_with_error(self, crops: Any) -> tuple[Floats, Floats]:
+        """Return the code (n, D) and the mean squared residual (n,) of raw crops."""
+        pixels = _small(crops, self.clip) - self.mean
+        code = pixels @ self.components.T
+        residual = pixels - code @ self.components
+        error = np.square(residual).mean(axis=1)
+        return code.astype(np.float32), error.astype(np.float32)
+
+    def meta(self) -> dict[str, Any]:
+        """Return plain JSON values; with `state_dict`, `from_state` reads them."""
+        return {"clip": self.clip}
+
+    def state_dict(self) -> dict[str, Tensor]:
+        """Return its arrays as tensors."""
+        import torch
+
+        return {
+            "mean": torch.from_numpy(self.mean.copy()),
+            "components": torch.from_numpy(self.components.copy()),
+        }
+
+    @classmethod
+    def from_state(cls, meta: dict[str, Any], tensors: dict[str, Tensor]) -> PixelCode:
+        """Rebuild a code from `meta` and `state_dict`."""
+        return cls(
+            tensors["mean"].numpy(), tensors["components"].numpy(), float(meta["clip"])
+        )
+
+
+def _small(crops: Any, clip: float) -> Floats:
+    parts = []
+    for start in range(0, len(crops), _BATCH):
+        x = zscore(np.asarray(crops[start : start + _BATCH]), clip)
+        n, c, s, _ = x.shape
+        step = s // EDGE
+        blocks = x.reshape(n, c, EDGE, step, EDGE, step).mean(axis=(3, 5))
+        parts.append(blocks.reshape(n, -1).astype(np.float32))
+    return np.concatenate(parts)
