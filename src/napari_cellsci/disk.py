@@ -1,10 +1,14 @@
-"""Files written whole or not at all, and disk trouble told in one sentence."""
+"""Files and folders written whole or not at all, and disk trouble in one sentence."""
 
 from __future__ import annotations
 
 import errno
 import os
+import re
 import secrets
+import shutil
+import socket
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,6 +17,8 @@ from napari_cellsci.errors import ProjectError
 
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 _READ_ONLY = (errno.EROFS, errno.EACCES, errno.EPERM)
+_TEMPORARY = re.compile(r"^\.tmp-(?P<host>.+?)-(?P<pid>\d+)-[0-9a-f]{8}(?![0-9a-f])")
+_STALE_SECONDS = 24 * 3600.0
 
 
 @contextmanager
@@ -68,3 +74,115 @@ def whole_file(path: Path) -> Iterator[Path]:
         except BaseException:
             temporary.unlink(missing_ok=True)
             raise
+
+
+@contextmanager
+def whole_folder(folder: Path) -> Iterator[Path]:
+    """Give a temporary folder that becomes `folder` if all goes well.
+
+    It lies beside `folder` (or beside its nearest ancestor that exists), so that the
+    renaming is atomic. On any exception nothing of it remains.
+
+    Raises
+    ------
+    ProjectError
+        If `folder` exists and is not empty, or cannot be made.
+    """
+    refuse_taken(folder)
+    beside = next(place for place in folder.parents if place.is_dir())
+    _clear_abandoned(beside)
+    with disk_in_words(folder):
+        temporary = beside / f"{temporary_name()}-new"
+        try:
+            temporary.mkdir()
+            yield temporary
+            folder.parent.mkdir(parents=True, exist_ok=True)
+            if folder.is_dir():
+                folder.rmdir()
+            temporary.rename(folder)
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)
+
+
+def refuse_taken(folder: Path) -> None:
+    """Refuse a place for a new folder that is not free.
+
+    Raises
+    ------
+    ProjectError
+    """
+    with disk_in_words(folder):
+        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+            raise ProjectError(
+                f"{folder} exists already and is not empty: choose a new place."
+            )
+
+
+def _clear_abandoned(beside: Path) -> None:
+    """Remove what a killed process left there."""
+    for left in beside.glob(".tmp-*-new"):
+        if left.is_dir() and not being_written(left):
+            shutil.rmtree(left, ignore_errors=True)
+
+
+def temporary_name() -> str:
+    """Return a name that says which process of which machine is writing."""
+    host = file_stem(socket.gethostname())
+    return f".tmp-{host}-{os.getpid()}-{secrets.token_hex(4)}"
+
+
+def being_written(path: Path) -> bool:
+    """Whether a temporary file or folder belongs to a process that may still live."""
+    match = _TEMPORARY.match(path.name)
+    if match is None:
+        return False
+    if match["host"] == file_stem(socket.gethostname()) and not process_lives(
+        int(match["pid"])
+    ):
+        return False
+    try:
+        return time.time() - path.stat().st_mtime < _STALE_SECONDS
+    except OSError:
+        return False
+
+
+def process_lives(pid: int) -> bool:
+    """Whether a process of this machine is still running."""
+    if pid == os.getpid():
+        return True
+    if os.name == "nt":
+        return _windows_process_lives(pid)
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def _windows_process_lives(pid: int) -> bool:  # pragma: no cover
+    # os.kill would end the process on Windows instead of asking after it.
+    import ctypes
+
+    kernel = getattr(ctypes, "windll").kernel32  # noqa: B009
+    handle = kernel.OpenProcess(0x1000, False, pid)
+    if handle:
+        kernel.CloseHandle(handle)
+    return bool(handle)
+
+
+def file_stem(name: str) -> str:
+    """Return `name` with everything but letters, digits, dots and dashes replaced."""
+    return re.sub(r"[^A-Za-z0-9._-]+", "_", name).strip("._") or "unnamed"
+
+
+def sync_folder(folder: Path) -> None:
+    """Bring the names in `folder` to the disk, where the system can do that."""
+    if os.name == "nt":  # pragma: no cover
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

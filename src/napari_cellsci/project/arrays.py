@@ -11,12 +11,8 @@ import contextlib
 import errno
 import json
 import os
-import re
-import secrets
 import shutil
-import socket
 import sqlite3
-import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -26,14 +22,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike
 
+from napari_cellsci.disk import (
+    being_written,
+    file_stem,
+    sync_folder,
+    temporary_name,
+)
 from napari_cellsci.errors import ProjectError
 from napari_cellsci.project.store import Store
 from napari_cellsci.project.trouble import in_words
 
 ROOMS = ("crops", "latents", "scores", "movies")
 """Folders of a project that hold nothing but registered arrays."""
-_TEMPORARY = re.compile(r"^\.tmp-(?P<host>.+?)-(?P<pid>\d+)-[0-9a-f]{8}(?![0-9a-f])")
-_STALE_SECONDS = 24 * 3600.0
 _CANNOT_RESERVE = (errno.EINVAL, errno.EOPNOTSUPP, errno.ENOSYS)
 
 
@@ -192,9 +192,9 @@ class ArrayWriter:
         """Bring everything to the disk; the slow part, done before the transaction."""
         with in_words(self._folder):
             for pending in self._pending:
-                if pending.array is not None:
+                if isinstance(pending.array, np.memmap):
                     pending.array.flush()
-                    pending.array = None
+                pending.array = None
                 _sync_file(pending.temporary)
 
     def register(self, inside: sqlite3.Connection, movie_id: int | None = None) -> None:
@@ -259,15 +259,14 @@ def allocate(
                 "shape": tuple(int(edge) for edge in shape),
             },
         )
-        _take_room(file.fileno(), file.tell(), size)
         file.flush()
+        _take_room(file.fileno(), file.tell(), size)
     if size == 0:
         return np.load(path, allow_pickle=False)  # type: ignore[no-any-return]
     return np.lib.format.open_memmap(path, mode="r+")
 
 
 def _take_room(descriptor: int, start: int, size: int) -> None:
-    os.lseek(descriptor, 0, os.SEEK_SET)
     if size == 0:
         return
     if hasattr(os, "posix_fallocate"):
@@ -296,73 +295,10 @@ def _open_array(
     return array  # type: ignore[no-any-return]
 
 
-def temporary_name() -> str:
-    """Return a name that says which process of which machine is writing."""
-    host = file_stem(socket.gethostname())
-    return f".tmp-{host}-{os.getpid()}-{secrets.token_hex(4)}"
-
-
-def being_written(path: Path) -> bool:
-    """Whether a temporary file or folder belongs to a process that may still live."""
-    match = _TEMPORARY.match(path.name)
-    if match is None:
-        return False
-    if match["host"] == file_stem(socket.gethostname()) and not process_lives(
-        int(match["pid"])
-    ):
-        return False
-    try:
-        return time.time() - path.stat().st_mtime < _STALE_SECONDS
-    except OSError:
-        return False
-
-
-def process_lives(pid: int) -> bool:
-    """Whether a process of this machine is still running."""
-    if pid == os.getpid():
-        return True
-    if os.name == "nt":
-        return _windows_process_lives(pid)
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
-
-
-def _windows_process_lives(pid: int) -> bool:  # pragma: no cover
-    # os.kill would end the process on Windows instead of asking after it.
-    import ctypes
-
-    kernel = getattr(ctypes, "windll").kernel32  # noqa: B009
-    handle = kernel.OpenProcess(0x1000, False, pid)
-    if handle:
-        kernel.CloseHandle(handle)
-    return bool(handle)
-
-
-def file_stem(name: str) -> str:
-    """Return `name` with everything but letters, digits, dots and dashes replaced."""
-    return re.sub(r"[^A-Za-z0-9._-]+", "_", name).strip("._") or "unnamed"
-
-
 def _sync_file(path: Path) -> None:
     # Windows refuses to flush a descriptor that is open for reading only.
     with path.open("rb+") as file:
         os.fsync(file.fileno())
-
-
-def sync_folder(folder: Path) -> None:
-    """Bring the names in `folder` to the disk, where the system can do that."""
-    if os.name == "nt":  # pragma: no cover
-        return
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _remove(path: Path) -> bool:

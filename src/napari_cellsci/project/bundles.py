@@ -18,10 +18,10 @@ from numpy.typing import NDArray
 
 from napari_cellsci.cells.normalise import is_blank
 from napari_cellsci.cells.spec import CropSpec
+from napari_cellsci.disk import sync_folder, temporary_name
 from napari_cellsci.errors import BundleError, InputError
 from napari_cellsci.explain.ood import OodReference
 from napari_cellsci.heads.headset import HeadSet
-from napari_cellsci.project.arrays import sync_folder, temporary_name
 from napari_cellsci.project.pixel_code import PixelCode
 from napari_cellsci.project.trouble import in_words
 from napari_cellsci.representation.encoder import Encoder

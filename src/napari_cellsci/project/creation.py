@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -18,7 +16,7 @@ from napari_cellsci.cells.linking import link_masks
 from napari_cellsci.cells.normalise import is_blank
 from napari_cellsci.cells.properties import count_neighbours, region_properties
 from napari_cellsci.cells.spec import PAPER_FOV_UM, CropSpec
-from napari_cellsci.errors import InputError, ProjectError
+from napari_cellsci.errors import InputError
 from napari_cellsci.io.movies import Movie, channel_indices, open_movie
 from napari_cellsci.io.tracks import (
     Tracks,
@@ -28,14 +26,7 @@ from napari_cellsci.io.tracks import (
     validate_masks,
     validate_tracks,
 )
-from napari_cellsci.project.arrays import (
-    ArrayRooms,
-    ArrayWriter,
-    Key,
-    being_written,
-    file_stem,
-    temporary_name,
-)
+from napari_cellsci.project.arrays import ArrayRooms, ArrayWriter, Key
 from napari_cellsci.project.movies import (
     MovieInfo,
     fingerprint,
@@ -44,9 +35,8 @@ from napari_cellsci.project.movies import (
     refuse_bad_pixel_size,
     relative_to,
 )
-from napari_cellsci.project.store import FILE_NAME, Store
+from napari_cellsci.project.store import Store
 from napari_cellsci.project.tables import insert_cells
-from napari_cellsci.project.trouble import in_words
 from napari_cellsci.tasks import CancelToken, OnEvent, Progress, ignore
 
 ImageSource: TypeAlias = Any
@@ -350,53 +340,3 @@ def _describe(
         first_cell=first,
         n_cells=len(new.cells),
     )
-
-
-def refuse_taken(folder: Path) -> None:
-    """Refuse a place for a new project that is not free.
-
-    Raises
-    ------
-    ProjectError
-    """
-    with in_words(folder):
-        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-            raise ProjectError(
-                f"{folder} exists already: choose a new place for the project, or add "
-                "the movie to it with `cellsci add`."
-            )
-
-
-@contextmanager
-def new_folder(folder: Path) -> Iterator[Path]:
-    """Give a temporary folder that becomes `folder` if all goes well.
-
-    It lies beside `folder` (or beside its nearest ancestor that exists), so that the
-    renaming is atomic. On any exception nothing of it remains.
-
-    Raises
-    ------
-    ProjectError
-        If `folder` exists, or cannot be made.
-    """
-    refuse_taken(folder)
-    beside = next(place for place in folder.parents if place.is_dir())
-    _clear_abandoned(beside)
-    with in_words(folder):
-        temporary = beside / f"{temporary_name()}-{file_stem(folder.name)}"
-        try:
-            temporary.mkdir()
-            yield temporary
-            folder.parent.mkdir(parents=True, exist_ok=True)
-            if folder.is_dir():
-                folder.rmdir()
-            temporary.rename(folder)
-        finally:
-            shutil.rmtree(temporary, ignore_errors=True)
-
-
-def _clear_abandoned(beside: Path) -> None:
-    """Remove what a killed `cellsci new` left there."""
-    for left in beside.glob(".tmp-*"):
-        if (left / FILE_NAME).is_file() and not being_written(left):
-            shutil.rmtree(left, ignore_errors=True)

@@ -13,6 +13,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from napari_cellsci.cells.spec import CropSpec
+from napari_cellsci.disk import refuse_taken, whole_folder
 from napari_cellsci.io.movies import Movie
 from napari_cellsci.labels import Labels
 from napari_cellsci.labels.classes import add_classes, checked_names
@@ -100,7 +101,7 @@ class Project:
         """
         folder = Path(path).absolute()
         names = checked_names(classes)
-        creation.refuse_taken(folder)
+        refuse_taken(folder)
 
         def choose(movie: Movie) -> CropSpec:
             return creation.choose_spec(
@@ -119,7 +120,7 @@ class Project:
             on_event=on_event,
             token=token,
         )
-        with creation.new_folder(folder) as temporary:
+        with whole_folder(folder) as temporary:
             store = Store.create(temporary / FILE_NAME)
             try:
                 with store.transaction() as inside:

@@ -15,8 +15,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from napari_cellsci.disk import being_written, temporary_name
 from napari_cellsci.errors import InputError, ProjectError
-from napari_cellsci.project.arrays import being_written, temporary_name
 from napari_cellsci.project.bench import Bench
 from napari_cellsci.project.trouble import in_words
 

@@ -16,8 +16,8 @@ from typing import IO, Any
 import numpy as np
 
 from napari_cellsci import __version__
+from napari_cellsci.disk import process_lives
 from napari_cellsci.errors import InputError
-from napari_cellsci.project.arrays import process_lives
 from napari_cellsci.project.store import Store
 from napari_cellsci.project.trouble import in_words
 from napari_cellsci.tasks import Cancelled, Event, OnEvent
