@@ -165,9 +165,28 @@ def _stack(tif: TiffFile, twins: list[TiffPageSeries], path: Path) -> ArrayLike:
         raise InputError(f"The pages of {path} do not make one stack: export it again.")
 
     def read(number: int) -> npt.NDArray[Any]:
+        if series.is_multifile:
+            return _read_from_its_file(series[number], path)
         return np.asarray(tif.asarray(key=number, series=series))
 
     return PagedArray(lead, page_shape, series.dtype, read)
+
+
+def _read_from_its_file(page: Any, path: Path) -> npt.NDArray[Any]:
+    """Read a page of an OME-TIFF over several files, which tifffile leaves closed."""
+    if page is None:
+        raise InputError(
+            f"A frame that {path} speaks of was never saved: export it again."
+        )
+    file = page.parent.filehandle
+    was_closed = file.closed
+    if was_closed:
+        file.open()
+    try:
+        return np.asarray(page.asarray())
+    finally:
+        if was_closed:
+            file.close()
 
 
 def _frame_by_frame(
