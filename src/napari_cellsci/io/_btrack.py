@@ -16,6 +16,7 @@ import pandas as pd
 from napari_cellsci.errors import InputError
 from napari_cellsci.io._label_images import labels_at
 from napari_cellsci.io._lazy import ArrayLike, HDF5Array
+from napari_cellsci.io._raw import reason
 from napari_cellsci.io._table import ALIASES, Tracks, tracks_from_table
 
 if TYPE_CHECKING:
@@ -77,8 +78,8 @@ def read_btrack(path: Path) -> Tracks:
         raise
     except (OSError, KeyError, ValueError, IndexError, RuntimeError) as error:
         raise InputError(
-            f"{path.name} is not a whole btrack file ({error}): track again, or choose "
-            "the .h5 file that btrack wrote with its tracks."
+            f"{path.name} is not a whole btrack file ({reason(error)}): track "
+            "again, or choose the .h5 file that btrack wrote with its tracks."
         ) from error
     if not kinds:
         raise InputError(f"{path.name} holds no tracks: choose another file.")

@@ -8,6 +8,7 @@ from pathlib import Path
 import pandas as pd
 
 from napari_cellsci.errors import InputError
+from napari_cellsci.io._raw import reason
 from napari_cellsci.io._table import Tracks, tracks_from_table
 
 
@@ -58,7 +59,7 @@ def read_table(path: Path, *, as_text: bool = False) -> pd.DataFrame:
         )
     except (ValueError, OSError, csv.Error) as error:
         raise InputError(
-            f"{path.name} is not a table ({error}): export it again as CSV."
+            f"{path.name} is not a table ({reason(error)}): export it again as CSV."
         ) from error
     if first and not first[0]:
         table = table.drop(columns=table.columns[0])
@@ -95,7 +96,7 @@ def _first_line(path: Path) -> str:
             line = file.readline(1 << 20)
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(
-            f"{path.name} is not a text table ({error}): choose a CSV file."
+            f"{path.name} is not a text table ({reason(error)}): choose a CSV file."
         ) from error
     if "\0" in line:
         raise InputError(f"{path.name} is not a text table: choose a CSV file.")

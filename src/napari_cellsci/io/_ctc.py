@@ -11,7 +11,7 @@ import numpy.typing as npt
 from napari_cellsci.errors import InputError
 from napari_cellsci.io._label_images import tracks_from_labels
 from napari_cellsci.io._lazy import ArrayLike
-from napari_cellsci.io._raw import sizes
+from napari_cellsci.io._raw import reason, sizes
 from napari_cellsci.io._table import Tracks, tracks_from_table
 from napari_cellsci.io._tiff import TIFF_SUFFIXES, open_tiff_folder
 
@@ -70,8 +70,8 @@ def _read_rows(lineage: Path) -> npt.NDArray[np.int64]:
         rows = [[int(word) for word in line] for line in words if line]
     except (OSError, ValueError) as error:
         raise InputError(
-            f"{lineage} is not a lineage file ({error}): its lines are four whole "
-            "numbers, label, begin, end and parent."
+            f"{lineage} is not a lineage file ({reason(error)}): its lines are four "
+            "whole numbers, label, begin, end and parent."
         ) from error
     if not rows or any(len(row) != 4 for row in rows):
         raise InputError(

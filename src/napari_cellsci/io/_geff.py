@@ -11,6 +11,7 @@ import pandas as pd
 
 from napari_cellsci.errors import InputError
 from napari_cellsci.io._lineage import segments
+from napari_cellsci.io._raw import reason
 from napari_cellsci.io._table import Tracks, tracks_from_table
 from napari_cellsci.io._units import is_length, micrometres
 
@@ -44,7 +45,7 @@ def read_geff(path: Path, *, pixel_size: float | None = None) -> Tracks:
         graph = reader.build()
     except Exception as error:  # geff passes on whatever zarr and pydantic raise
         raise InputError(
-            f"{path.name} is not a valid GEFF ({error}): export it again."
+            f"{path.name} is not a valid GEFF ({reason(error)}): export it again."
         ) from error
     metadata = graph["metadata"]
     properties = {name: _plain(values) for name, values in graph["node_props"].items()}

@@ -51,6 +51,12 @@ def check_exists(path: Path) -> None:
         raise InputError(f"The file {path} is empty: copy or export it again.")
 
 
+def reason(error: BaseException) -> str:
+    """Write another library's error on one line, to stand in a sentence."""
+    text = " ".join(str(error).split()) or type(error).__name__
+    return text.rstrip(".") if len(text) <= 200 else text[:199] + "…"
+
+
 def sizes(shape: Sequence[int]) -> str:
     """Write a shape for a sentence: ``20 × 700 × 1100``."""
     return " × ".join(str(size) for size in shape)

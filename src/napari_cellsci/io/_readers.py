@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from napari_cellsci.errors import InputError
-from napari_cellsci.io._raw import RawStack
+from napari_cellsci.io._raw import RawStack, reason
 from napari_cellsci.io._units import micrometres, number, seconds, square
 
 
@@ -46,8 +46,8 @@ def _read(path: Path) -> list[tuple[Any, ...]]:
         return list(npe2.read([str(path)], stack=False))
     except Exception as error:  # a plugin may raise anything
         raise InputError(
-            f"No installed reader opens {path} ({error}): save it as TIFF or OME-Zarr, "
-            "or install a napari reader for this format."
+            f"No installed reader opens {path} ({reason(error)}): save it as TIFF or "
+            "OME-Zarr, or install a napari reader for this format."
         ) from error
 
 

@@ -16,7 +16,7 @@ import numpy.typing as npt
 from napari_cellsci.errors import InputError
 from napari_cellsci.io._lazy import ArrayLike, PagedArray
 from napari_cellsci.io._ome_xml import OmeValues, parse_ome
-from napari_cellsci.io._raw import RawStack
+from napari_cellsci.io._raw import RawStack, reason
 from napari_cellsci.io._units import micrometres, number, seconds, square
 
 if TYPE_CHECKING:
@@ -124,7 +124,8 @@ def _parse(path: Path) -> tuple[TiffFile, list[TiffPageSeries]]:
         if isinstance(error, InputError):
             raise
         raise InputError(
-            f"{path} is not a whole TIFF file ({error}): copy or export it again."
+            f"{path} is not a whole TIFF file ({reason(error)}): copy or export it "
+            "again."
         ) from error
     return tif, twins
 

@@ -14,6 +14,7 @@ import pandas as pd
 from napari_cellsci.errors import InputError
 from napari_cellsci.io._csv_tracks import read_table
 from napari_cellsci.io._lineage import segments
+from napari_cellsci.io._raw import reason
 from napari_cellsci.io._table import Tracks, tracks_from_table
 from napari_cellsci.io._units import is_pixel, micrometres, number
 
@@ -62,7 +63,7 @@ def read_trackmate_xml(path: Path, *, pixel_size: float | None = None) -> Tracks
         raise
     except (ElementTree.ParseError, OSError, ValueError) as error:
         raise InputError(
-            f"{path.name} is not a whole XML file ({error}): save it again."
+            f"{path.name} is not a whole XML file ({reason(error)}): save it again."
         ) from error
     return _from_model(model, pixel_size, path.name)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from napari_cellsci.errors import InputError
-from napari_cellsci.io._raw import RawStack
+from napari_cellsci.io._raw import RawStack, reason
 from napari_cellsci.io._units import micrometres, number, seconds, square
 
 _MARKERS = ("zarr.json", ".zarray", ".zgroup", ".zattrs")
@@ -75,7 +75,8 @@ def _open(path: Path) -> Any:
         return zarr.open(path, mode="r")
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise InputError(
-            f"{path} cannot be opened as zarr ({error}): copy or export it again."
+            f"{path} cannot be opened as zarr ({reason(error)}): copy or export it "
+            "again."
         ) from error
 
 
@@ -112,7 +113,7 @@ def _open_multiscale(group: Any, ome: Mapping[str, Any], path: Path) -> RawStack
         )
     except (KeyError, IndexError, TypeError, AttributeError) as error:
         raise InputError(
-            f"{path} is a damaged OME-Zarr image ({error!r} is missing): copy or "
+            f"{path} is a damaged OME-Zarr image ({reason(error)} is missing): copy or "
             "export it again."
         ) from error
     if not _is_array(array) or array.ndim != len(axes):

@@ -15,7 +15,7 @@ import numpy.typing as npt
 from napari_cellsci.errors import InputError
 from napari_cellsci.io._axes import arrange
 from napari_cellsci.io._lazy import ArrayLike, Index
-from napari_cellsci.io._raw import RawStack, check_exists, sizes
+from napari_cellsci.io._raw import RawStack, check_exists, reason, sizes
 from napari_cellsci.io._readers import open_with_plugin
 from napari_cellsci.io._tiff import TIFF_SUFFIXES, open_tiff, open_tiff_folder
 from napari_cellsci.io._zarr import describe_array, is_zarr, open_zarr
@@ -165,8 +165,8 @@ class Movie:
             raise
         except Exception as error:  # whatever the file, codec or graph raises
             raise InputError(
-                f"Frame {t} of {self.name} cannot be read ({error}): the file is cut, "
-                "damaged or gone; copy it again."
+                f"Frame {t} of {self.name} cannot be read ({reason(error)}): the file "
+                "is cut, damaged or gone; copy it again."
             ) from error
 
     def _check_finite(self, t: int, block: npt.NDArray[Any]) -> None:
@@ -293,7 +293,7 @@ def _open_path(path: Path) -> RawStack:
     check_exists(path)
     if is_zarr(path):
         return open_zarr(path)
-    if path.suffix.lower() in TIFF_SUFFIXES:
+    if path.is_file() and path.suffix.lower() in TIFF_SUFFIXES:
         return open_tiff(path)
     if path.is_dir():
         files = sorted(

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from napari_cellsci.disk import whole_file
 from napari_cellsci.errors import InputError
 from napari_cellsci.io._raw import sizes
 from napari_cellsci.io._table import Tracks
@@ -43,7 +41,7 @@ def write_movie_tif(
     Raises
     ------
     InputError
-        If the stack is not (T, Y, X), or the file cannot be written.
+        If the stack is not (T, Y, X), or the disk is full or read-only.
     """
     import tifffile
 
@@ -54,7 +52,7 @@ def write_movie_tif(
         )
     stack = _storable(stack)
     options = _options(stack, pixel_size, frame_interval)
-    with _replacing(Path(path)) as part:
+    with whole_file(Path(path)) as part:
         tifffile.imwrite(part, stack, photometric="minisblack", **options)
     return Path(path)
 
@@ -65,12 +63,12 @@ def write_tracks_csv(path: str | Path, tracks: Tracks | pd.DataFrame) -> Path:
     Raises
     ------
     InputError
-        If the file cannot be written.
+        If the disk is full or read-only.
     """
     table = tracks.table if isinstance(tracks, Tracks) else tracks
     first = [c for c in ("track_id", "t", "z", "y", "x") if c in table]
     ordered = table[first + [c for c in table.columns if c not in first]]
-    with _replacing(Path(path)) as part:
+    with whole_file(Path(path)) as part:
         ordered.to_csv(part, index=False)
     return Path(path)
 
@@ -126,18 +124,3 @@ def _storable(stack: npt.NDArray[Any]) -> npt.NDArray[Any]:
     if stack.dtype == np.float16:
         return stack.astype(np.float32)
     return stack
-
-
-@contextmanager
-def _replacing(path: Path) -> Iterator[Path]:
-    part = path.with_name(f".{path.name}.part")
-    try:
-        yield part
-        os.replace(part, path)
-    except OSError as error:
-        raise InputError(
-            f"{path} cannot be written ({error.strerror or error}): choose another "
-            "folder, or make room on the disk."
-        ) from error
-    finally:
-        part.unlink(missing_ok=True)

@@ -1,0 +1,104 @@
+"""Graph exchange files, written by the geff package."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from napari_cellsci.errors import InputError
+from napari_cellsci.io.tracks import read_tracks
+
+NODES = {
+    # id: t, y, x
+    4: (0, 1.0, 10.0),
+    5: (1, 2.0, 11.0),
+    8: (2, 3.0, 12.0),
+    9: (2, 1.0, 13.0),
+    2: (4, 1.0, 14.0),
+}
+EDGES = [(4, 5), (5, 8), (5, 9), (9, 2)]
+EXPECTED = [[1, 0, 1, 10], [1, 1, 2, 11], [2, 2, 3, 12], [3, 2, 1, 13], [3, 4, 1, 14]]
+BASE = ["track_id", "t", "y", "x"]
+
+
+def write_geff(
+    path: Path, zarr_format: Any = 2, unit: str | None = "pixel", **props: Any
+) -> Path:
+    networkx = pytest.importorskip("networkx")
+    geff = pytest.importorskip("geff")
+    graph = networkx.DiGraph()
+    for i, (node, (t, y, x)) in enumerate(NODES.items()):
+        more = {name: values[i] for name, values in props.items()}
+        graph.add_node(node, t=t, y=y, x=x, **more)
+    graph.add_edges_from(EDGES)
+    geff.write(
+        graph,
+        path,
+        axis_names=["t", "y", "x"],
+        axis_types=["time", "space", "space"],
+        axis_units=["frame" if unit == "pixel" else None, unit, unit],
+        zarr_format=zarr_format,
+    )
+    return path
+
+
+@pytest.mark.parametrize("zarr_format", [2, 3])
+@pytest.mark.filterwarnings("ignore")
+def test_a_lineage_is_cut_into_tracks(tmp_path: Path, zarr_format: int) -> None:
+    path = write_geff(tmp_path / "a.geff", zarr_format, area=[1.0, 2.0, 3.0, 4.0, 5.0])
+    tracks = read_tracks(path)
+    assert tracks.table[BASE].to_numpy().tolist() == EXPECTED
+    assert tracks.graph == {2: [1], 3: [1]}
+    assert tracks.table["area"].tolist() == [1, 2, 3, 4, 5]
+    assert tracks.table["node"].tolist() == [4, 5, 8, 9, 2]
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_micrometres_need_a_pixel_size(tmp_path: Path) -> None:
+    path = write_geff(tmp_path / "a.geff", unit="micrometer")
+    with pytest.raises(InputError, match="micrometer: give the pixel size"):
+        read_tracks(path)
+    table = read_tracks(path, pixel_size=0.5).table
+    assert table["x"].tolist() == [20, 22, 24, 26, 28]
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_tracklets_are_the_tracks(tmp_path: Path) -> None:
+    import zarr
+
+    path = write_geff(tmp_path / "a.geff", piece=[30, 30, 10, 20, 20])
+    group = zarr.open_group(path, mode="r+")
+    metadata = dict(group.attrs["geff"])
+    metadata["track_node_props"] = {"tracklet": "piece"}
+    group.attrs["geff"] = metadata
+    tracks = read_tracks(path)
+    assert tracks.table["track_id"].tolist() == [10, 20, 20, 30, 30]
+    assert tracks.graph == {10: [30], 20: [30]}
+
+
+def test_damaged_files_are_refused(tmp_path: Path) -> None:
+    import zarr
+
+    group = zarr.open_group(tmp_path / "a.geff", mode="w", zarr_format=2)
+    group.attrs["geff"] = {"directed": True}
+    with pytest.raises(InputError, match="not a valid GEFF"):
+        read_tracks(tmp_path / "a.geff")
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_without_the_package_the_way_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = write_geff(tmp_path / "a.geff")
+    monkeypatch.setitem(sys.modules, "geff", None)
+    with pytest.raises(InputError, match=r"pip install 'napari-cellsci\[geff\]'"):
+        read_tracks(path)
+
+
+def test_positions_are_float() -> None:
+    assert all(isinstance(value, float) for row in NODES.values() for value in row[1:])
+    assert np.isfinite([row[1:] for row in NODES.values()]).all()
