@@ -1,0 +1,277 @@
+"""Verbs about movies, cells and labels: simulate, new, add, relocate, import-labels."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from napari_cellsci.cli.talk import Json, ProjectFolder, talking
+
+Image = Annotated[
+    Path, typer.Option(help="Movie: TIFF, OME-TIFF, zarr, OME-Zarr, a folder of TIFFs.")
+]
+Tracks = Annotated[
+    Path | None,
+    typer.Option(
+        help="Tracks: CSV in napari's column order, btrack .h5, TrackMate, CTC, GEFF, "
+        "or tracked label images."
+    ),
+]
+Masks = Annotated[
+    Path | None,
+    typer.Option(help="Label images (T, Y, X); linked if there are no tracks."),
+]
+PixelSize = Annotated[
+    float | None, typer.Option(help="µm per pixel; wins over the file's metadata.")
+]
+FrameInterval = Annotated[
+    float | None, typer.Option(help="Seconds between frames; wins over the metadata.")
+]
+Axes = Annotated[
+    str | None,
+    typer.Option(help="Axes of the image, e.g. TZCYX, where metadata are wrong."),
+]
+Name = Annotated[str | None, typer.Option(help="What to call the movie.")]
+
+
+def simulate(
+    out: Annotated[Path, typer.Argument(metavar="OUT", help="The folder to make.")],
+    frames: Annotated[int, typer.Option(help="Number of frames.")] = 40,
+    cells: Annotated[int, typer.Option(help="Nuclei in the first frame.")] = 48,
+    size: Annotated[int, typer.Option(help="Edge of a frame (px).")] = 512,
+    confounder: Annotated[
+        float,
+        typer.Option(
+            help="How much sparser it is around metaphases, −1 to 1; 0 = not at all."
+        ),
+    ] = 0.7,
+    seed: Annotated[int, typer.Option(help="Seed of every random number.")] = 0,
+    as_json: Json = False,
+) -> None:
+    """Simulate a movie of dividing nuclei with known truth.
+
+    Writes movie.tif, tracks.csv, labels.tif, and truth.csv, which import-labels reads.
+    """
+    with talking(as_json) as talk:
+        from napari_cellsci.cells.simulator import SimulationConfig
+        from napari_cellsci.cells.simulator import simulate as run
+        from napari_cellsci.disk import whole_folder
+
+        config = SimulationConfig(
+            frames=frames, cells=cells, size=size, confounder=confounder, seed=seed
+        )
+        folder = out.absolute()
+        with whole_folder(folder) as temporary:
+            made = run(config, on_event=talk.on_event, token=talk.token)
+            made.save(temporary)
+        counts = made.truth["class"].value_counts().to_dict()
+        said = ", ".join(f"{count:,} {name}" for name, count in counts.items())
+        files = ["movie.tif", "tracks.csv", "labels.tif", "truth.csv"]
+        talk.result(
+            {
+                "folder": str(folder),
+                "files": files,
+                "frames": frames,
+                "cells": len(made.truth),
+                "tracks": int(made.tracks["track_id"].nunique()),
+                "classes": {str(k): int(v) for k, v in counts.items()},
+            },
+            f"{out}: {frames} frames, {len(made.truth):,} cells ({said}).",
+        )
+
+
+def new(
+    project: ProjectFolder,
+    image: Image,
+    tracks: Tracks = None,
+    masks: Masks = None,
+    pixel_size: PixelSize = None,
+    frame_interval: FrameInterval = None,
+    fov: Annotated[
+        float | None,
+        typer.Option("--fov", help="Width of a crop in µm (default 21.3)."),
+    ] = None,
+    fov_px: Annotated[
+        float | None, typer.Option(help="Width of a crop in pixels of the movie.")
+    ] = None,
+    channel: Annotated[
+        list[str] | None,
+        typer.Option(help="Channel by number from 0 or by name; may be given again."),
+    ] = None,
+    z: Annotated[
+        str, typer.Option(help='Plane of a stack, or "max" for its projection.')
+    ] = "max",
+    axes: Axes = None,
+    classes: Annotated[
+        str,
+        typer.Option(help="Classes to tell apart; the second is score ≥ 0."),
+    ] = "interphase,metaphase",
+    name: Name = None,
+    as_json: Json = False,
+) -> None:
+    """Make a project of a movie and its tracks, and crop every cell."""
+    with talking(as_json) as talk:
+        from napari_cellsci.project import Project
+
+        with Project.create(
+            project,
+            image=image,
+            tracks=tracks,
+            masks=masks,
+            axes=axes,
+            pixel_size=pixel_size,
+            frame_interval=frame_interval,
+            fov_um=fov,
+            fov_px=fov_px,
+            channels=_channels(channel),
+            z=_plane(z),
+            classes=classes.split(","),
+            name=name,
+            on_event=talk.on_event,
+            token=talk.token,
+        ) as made:
+            info = made.info()
+            width = (
+                f"{made.spec.fov_um:g} µm"
+                if made.spec.fov_um is not None
+                else f"{made.spec.fov_px:g} px"
+            )
+            talk.result(
+                info,
+                f"{project}: {info['cells']:,} cells of "
+                f"{_tracks(made.cells):,} tracks, crops {width} wide. Next: "
+                f"cellsci score {project} -o scores.csv",
+            )
+
+
+def _tracks(cells: Any) -> int:
+    return int(cells.groupby(["movie", "track_id"]).ngroups)
+
+
+def _channels(names: list[str] | None) -> list[int | str]:
+    # "0,1" is as good as --channel 0 --channel 1.
+    parts = [part.strip() for name in names or ["0"] for part in name.split(",")]
+    return [int(part) if part.isdecimal() else part for part in parts]
+
+
+def _plane(z: str) -> Any:
+    from napari_cellsci.errors import InputError
+
+    if z == "max":
+        return "max"
+    if not z.isdecimal():
+        raise InputError(f'The plane is a number from 0 or "max", not {z!r}.')
+    return int(z)
+
+
+def add(
+    project: ProjectFolder,
+    image: Image,
+    tracks: Tracks = None,
+    masks: Masks = None,
+    pixel_size: PixelSize = None,
+    frame_interval: FrameInterval = None,
+    axes: Axes = None,
+    name: Name = None,
+    as_json: Json = False,
+) -> None:
+    """Add another movie to a project and crop its cells in the same way."""
+    with talking(as_json) as talk:
+        from napari_cellsci.project import Project
+
+        with Project.open(project) as opened:
+            called = opened.add_movie(
+                image,
+                tracks,
+                masks=masks,
+                axes=axes,
+                pixel_size=pixel_size,
+                frame_interval=frame_interval,
+                name=name,
+                on_event=talk.on_event,
+                token=talk.token,
+            )
+            info = opened.info()
+            cells = next(m["cells"] for m in info["movies"] if m["name"] == called)
+            talk.result(
+                {"movie": called, **info},
+                f"{project}: {called!r} added with {cells:,} cells; the project has "
+                f"{info['cells']:,} cells in {len(info['movies'])} movies now.",
+            )
+
+
+def relocate(
+    project: ProjectFolder,
+    image: Annotated[Path, typer.Option(help="Where the movie's file is now.")],
+    movie: Annotated[
+        str | None, typer.Option(help="Name of the movie in the project.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Tell a project where the file of one of its movies is now."""
+    with talking(as_json) as talk:
+        from napari_cellsci.errors import InputError
+        from napari_cellsci.project import Project
+
+        with Project.open(project) as opened:
+            names = [info.name for info in opened.movies]
+            if movie is None and len(names) > 1:
+                raise InputError(
+                    f"The project has the movies {', '.join(names)}: say which with "
+                    "--movie."
+                )
+            called = movie or names[0]
+            opened.relocate_movie(called, image)
+            talk.result(
+                {"movie": called, "path": str(image.absolute())},
+                f"{project}: {called!r} is read from {image}.",
+            )
+
+
+def import_labels(
+    project: ProjectFolder,
+    csv: Annotated[
+        Path,
+        typer.Argument(
+            metavar="CSV", help="Columns track_id, t, class; optionally movie, y, x."
+        ),
+    ],
+    max_distance: Annotated[
+        float,
+        typer.Option(help="How far the cell of a row without a track may be (px)."),
+    ] = 8.0,
+    add_classes: Annotated[
+        bool,
+        typer.Option(
+            "--add-classes",
+            help="Accept a table of which no class is known; its classes are kept, "
+            "not trained.",
+        ),
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Read labels from a table; one import is undone as one."""
+    with talking(as_json) as talk:
+        from napari_cellsci.project import Project
+
+        with Project.open(project) as opened:
+            report = opened.labels.import_csv(
+                csv, max_distance, add_classes=add_classes
+            )
+            unmatched = report.unmatched
+            for row in unmatched.head(10).itertuples():
+                talk.say(f"row {row.row}: {row.reason}")
+            if len(unmatched) > 10:
+                talk.say(f"… and {len(unmatched) - 10} more rows without a cell")
+            rows = unmatched[["row", "reason"]].to_dict(orient="records")
+            talk.result(
+                {
+                    "matched": report.matched,
+                    "unused": report.unused,
+                    "unmatched": [{str(k): v for k, v in row.items()} for row in rows],
+                    "labels": opened.labels.counts(),
+                },
+                report.sentence,
+            )

@@ -1,0 +1,214 @@
+"""Verbs about learning: train-encoder, train-head, score."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from napari_cellsci.cli.talk import Json, ProjectFolder, talking, use_threads
+
+Seed = Annotated[int, typer.Option(help="Seed of every random number.")]
+Threads = Annotated[
+    int | None, typer.Option(help="Cores to use (default: all, up to 8).")
+]
+
+
+def train_encoder(
+    project: ProjectFolder,
+    preset: Annotated[
+        str,
+        typer.Option(help="quick (a look), good, or paper (arXiv 2402.03115)."),
+    ] = "good",
+    steps: Annotated[int | None, typer.Option(help="Gradient steps.")] = None,
+    beta: Annotated[
+        float | None, typer.Option(help="Weight of the total correlation.")
+    ] = None,
+    seed: Seed = 0,
+    start_from: Annotated[
+        str | None,
+        typer.Option(
+            "--from",
+            metavar="BUNDLE",
+            help='Start from the encoder of a bundle: a name, a folder, or "shipped".',
+        ),
+    ] = None,
+    resume: Annotated[
+        str | None,
+        typer.Option(
+            metavar="RUN", help='Go on with a stopped run, or with the "last".'
+        ),
+    ] = None,
+    name: Annotated[str | None, typer.Option(help="What to call the encoder.")] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
+    threads: Threads = None,
+    as_json: Json = False,
+) -> None:
+    """Learn a disentangled code for the crops (β-TCVAE); Ctrl-C keeps a checkpoint."""
+    with talking(as_json) as talk:
+        from napari_cellsci.project import Project
+
+        with Project.open(project) as opened:
+            use_threads(threads)
+            encoder = opened.train_encoder(
+                preset,
+                steps=steps,
+                beta=beta,
+                seed=seed,
+                start_from=start_from,
+                resume=resume,
+                name=name,
+                device=device,
+                on_event=talk.on_event,
+                token=talk.token,
+            )
+            made = opened.encoders[-1]
+            metrics = dict(encoder.record.get("metrics", {}))
+            talk.result(
+                {
+                    "encoder": made.name,
+                    "hash": made.hash,
+                    "run": made.run_id,
+                    "steps": encoder.config.steps,
+                    "seconds": encoder.record.get("seconds"),
+                    "metrics": metrics,
+                },
+                f"{project}: encoder {made.name!r} trained ("
+                f"{encoder.config.steps:,} steps{_described(metrics)}). Next: "
+                f"cellsci train-head {project} --scheme 2",
+            )
+
+
+def _described(metrics: dict[str, Any]) -> str:
+    words = {"val_mse": "validation error {:.3f}", "active": "{:.0f} active latents"}
+    said = [
+        text.format(metrics[name])
+        for name, text in words.items()
+        if metrics.get(name) is not None
+    ]
+    return "".join(f", {part}" for part in said)
+
+
+def train_head(
+    project: ProjectFolder,
+    scheme: Annotated[
+        int, typer.Option(help="1: CNNs on crops; 2: dense heads on latents.")
+    ] = 2,
+    models: Annotated[int, typer.Option(help="Heads; the score is their mean.")] = 10,
+    name: Annotated[
+        str | None, typer.Option(help="What to call the classifier.")
+    ] = None,
+    encoder: Annotated[
+        str | None,
+        typer.Option(help='Encoder by name, or "shipped"; by default the newest.'),
+    ] = None,
+    seed: Seed = 0,
+    threads: Threads = None,
+    as_json: Json = False,
+) -> None:
+    """Learn a score from the labels, held out by track."""
+    with talking(as_json) as talk:
+        from napari_cellsci.project import Project
+
+        with Project.open(project) as opened:
+            # The batched heads are small: more threads only wait for each other.
+            use_threads(1 if scheme != 1 and threads is None else threads)
+            bundle = opened.train_head(
+                scheme,
+                models,
+                name=name,
+                encoder=encoder,
+                seed=seed,
+                on_event=talk.on_event,
+                token=talk.token,
+            )
+            report = bundle.heads.report
+            talk.result(
+                {
+                    "bundle": bundle.name,
+                    "hash": bundle.hash,
+                    "scheme": scheme,
+                    "models": bundle.n_members,
+                    "classes": list(bundle.classes),
+                    "encoder": bundle.record.get("encoder"),
+                    "held_out": without_nan(report.to_dict()),
+                },
+                f"{project}: classifier {bundle.name!r} trained.\n"
+                + report.summary(bundle.classes),
+            )
+
+
+def score(
+    project: ProjectFolder,
+    model: Annotated[
+        str | None,
+        typer.Option(help='Classifier by name, or "shipped"; by default the newest.'),
+    ] = None,
+    bundle: Annotated[
+        Path | None, typer.Option(help="Folder of a saved classifier.")
+    ] = None,
+    member: Annotated[
+        int | None, typer.Option(help="One head instead of the mean of all.")
+    ] = None,
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", help="CSV to write.")
+    ] = None,
+    threads: Threads = None,
+    as_json: Json = False,
+) -> None:
+    """Score every cell, with spread, probability, prediction and out-of-distribution.
+
+    The CSV has movie,track_id,t,y,x,score,score_sd,probability,prediction,ood.
+    """
+    with talking(as_json) as talk:
+        from napari_cellsci.errors import InputError
+        from napari_cellsci.project import Project
+
+        if model is not None and bundle is not None:
+            raise InputError("Give --model or --bundle, not both.")
+        with Project.open(project) as opened:
+            use_threads(threads)
+            scores = opened.score(
+                bundle if bundle is not None else model,
+                member=member,
+                on_event=talk.on_event,
+                token=talk.token,
+            )
+        if output is not None:
+            scores.save_csv(output)
+        counts = scores.counts()
+        strangers = int((scores.table["ood"] > ood_threshold()).sum())
+        said = ", ".join(f"{count:,} {name}" for name, count in counts.items())
+        where = "" if output is None else f"; written to {output}"
+        talk.result(
+            {
+                "bundle": scores.bundle,
+                "bundle_hash": scores.bundle_hash,
+                "member": member,
+                "cells": len(scores.table),
+                "predictions": counts,
+                "out_of_distribution": strangers,
+                "output": None if output is None else str(output),
+            },
+            f"{len(scores.table):,} cells scored by {scores.bundle!r}: {said}; "
+            f"{strangers:,} out of distribution{where}.",
+        )
+
+
+def ood_threshold() -> float:
+    """Return from which value on a cell counts as out of distribution."""
+    from napari_cellsci.explain.ood import OOD_THRESHOLD
+
+    return float(OOD_THRESHOLD)
+
+
+def without_nan(value: Any) -> Any:
+    """Replace numbers that are none by None, which JSON can hold."""
+    if isinstance(value, dict):
+        return {key: without_nan(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [without_nan(item) for item in value]
+    if isinstance(value, float) and value != value:
+        return None
+    return value

@@ -1,0 +1,87 @@
+"""Verbs about what there is: info, export."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from napari_cellsci.cli.talk import Json, ProjectFolder, talking
+
+
+def info(project: ProjectFolder, as_json: Json = False) -> None:
+    """Say how a project stands."""
+    with talking(as_json) as talk:
+        from napari_cellsci.project import Project
+
+        with Project.open(project) as opened:
+            values = opened.info()
+        talk.result(values, describe(values))
+
+
+def describe(values: dict[str, Any]) -> str:
+    """Return how a project stands, in a few lines."""
+    crops = values["crops"]
+    width = (
+        f"{crops['fov_um']:g} µm"
+        if crops["fov_um"] is not None
+        else f"{crops['fov_px']:g} px"
+    )
+    labels = ", ".join(f"{count:,} {name}" for name, count in values["labels"].items())
+    movies = len(values["movies"])
+    lines = [
+        f"{values['name']}: {values['cells']:,} cells in {movies} movie(s)",
+        f"  crops    {width} wide, {crops['size']} px",
+        *(f"  movie    {_movie(movie)}" for movie in values["movies"]),
+        f"  labels   {labels}",
+        *(f"  encoder  {encoder['name']}" for encoder in values["encoders"]),
+        *(f"  bundle   {_bundle(bundle)}" for bundle in values["bundles"]),
+        *(
+            f"  run      {run['id']} ({run['kind']}) {run['status']}"
+            for run in values["runs"]
+            if run["status"] != "done"
+        ),
+    ]
+    return "\n".join(lines)
+
+
+def _movie(movie: dict[str, Any]) -> str:
+    height, width = movie["shape"]
+    size = movie["pixel_size"]
+    pixel = "pixel size unknown" if size is None else f"{size:g} µm a pixel"
+    return (
+        f"{movie['name']}: {movie['frames']} frames of {height} × {width} px, "
+        f"{pixel}, {movie['cells']:,} cells"
+    )
+
+
+def _bundle(bundle: dict[str, Any]) -> str:
+    low, high = bundle["balanced_accuracy_interval"]
+    return (
+        f"{bundle['name']}: scheme {bundle['scheme']}, {bundle['models']} heads, "
+        f"balanced accuracy {bundle['balanced_accuracy']:.3f} [{low:.3f}–{high:.3f}]"
+    )
+
+
+def export(
+    project: ProjectFolder,
+    out: Annotated[
+        Path,
+        typer.Argument(metavar="OUT", help="File ending in .csv, .parquet, .h5ad."),
+    ],
+    model: Annotated[
+        str | None, typer.Option(help="Whose scores; by default the newest.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Write cells, labels and scores for other programs."""
+    with talking(as_json) as talk:
+        from napari_cellsci.project import Project
+
+        with Project.open(project) as opened:
+            opened.export(out, model, on_event=talk.on_event, token=talk.token)
+            cells = len(opened)
+        talk.result(
+            {"output": str(out), "cells": cells}, f"{cells:,} cells written to {out}."
+        )

@@ -1,0 +1,236 @@
+"""One picture of a scored movie: a frame with its cells marked, and their crops."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from napari_cellsci.disk import whole_file
+from napari_cellsci.labels.classes import OKABE_ITO
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.colors import Colormap, Normalize
+    from matplotlib.figure import Figure
+
+    from napari_cellsci.project import Project, Scores
+
+BACKGROUND = "#1B1D22"
+TEXT = "#E8E8E8"
+FAINT = "#9A9CA3"
+NEUTRAL = "#C4C4C4"
+PER_ROW = 8
+CLIP_QUANTILE = 0.98
+
+
+@dataclass(frozen=True)
+class Overview:
+    """What the picture shows.
+
+    Parameters
+    ----------
+    frame : array (Y, X)
+        Pixels of one frame.
+    cells : DataFrame
+        Its cells: y, x (px), score, ood.
+    montage : sequence of (title, crops (k, S, S), scores (k,))
+        Rows of crops, lowest scores first.
+    scores : array (n,)
+        Of all cells.
+    classes : tuple of str
+        Below and above 0.
+    title : str
+    pixel_size : float, optional
+        µm per px, for the scale bar.
+    """
+
+    frame: NDArray[Any]
+    cells: pd.DataFrame
+    montage: list[tuple[str, NDArray[Any], NDArray[np.float64]]]
+    scores: NDArray[np.float64]
+    classes: tuple[str, ...]
+    title: str
+    pixel_size: float | None = None
+
+
+def describe(project: Project, scores: Scores, per_row: int = PER_ROW) -> Overview:
+    """Choose what to show of the scores of a project.
+
+    The frame is the one with most cells that score 0 or more; the crops are those with
+    the lowest scores, those next to 0, and those with the highest.
+    """
+    table = scores.table
+    positive = table[table["score"] >= 0] if (table["score"] >= 0).any() else table
+    busiest = positive.groupby(["movie", "t"]).size().argmax()
+    first = positive.groupby(["movie", "t"]).head(1).sort_values(["movie", "t"])
+    movie, t = str(first["movie"].iloc[busiest]), int(first["t"].iloc[busiest])
+    info = next(info for info in project.movies if info.name == movie)
+    spec = project.spec
+    frame = project.movie(movie).frame(t, spec.channels[:1], spec.z)[0]
+    shown = table[(table["movie"] == movie) & (table["t"] == t)]
+    usual = table[table["prediction"] != "blank"]
+    order = usual["score"].sort_values().index.to_numpy()
+    middle = usual["score"].abs().sort_values().index.to_numpy()[:per_row]
+    middle = usual["score"].loc[middle].sort_values().index.to_numpy()
+    rows = {
+        f"most {scores.classes[0]}": order[:per_row],
+        "least certain": middle,
+        f"most {scores.classes[1]}": order[-per_row:],
+    }
+    crops = project.crops()
+    values = table["score"].to_numpy()
+    return Overview(
+        frame=frame,
+        cells=shown,
+        montage=[
+            (name, crops[chosen, 0], values[chosen]) for name, chosen in rows.items()
+        ],
+        scores=values,
+        classes=scores.classes,
+        title=f"{movie}, frame {t}{_time(t, info.frame_interval)}",
+        pixel_size=info.pixel_size,
+    )
+
+
+def _time(t: int, interval: float | None) -> str:
+    if interval is None:
+        return ""
+    minutes = t * interval / 60
+    return f" ({minutes:.0f} min)" if minutes < 120 else f" ({minutes / 60:.1f} h)"
+
+
+def save_overview(project: Project, scores: Scores, path: Path) -> None:
+    """Draw the overview of a project's scores and write it (.png, .pdf, .svg).
+
+    Raises
+    ------
+    ProjectError
+        If the place cannot be written.
+    """
+    figure = draw(describe(project, scores))
+    with whole_file(Path(path)) as temporary:
+        figure.savefig(temporary, dpi=150, facecolor=BACKGROUND)
+
+
+def draw(shown: Overview) -> Figure:
+    """Draw the overview; no window and no global state are involved."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.colors import LinearSegmentedColormap, Normalize
+    from matplotlib.figure import Figure
+
+    colours = LinearSegmentedColormap.from_list(
+        "score", [OKABE_ITO[0], NEUTRAL, OKABE_ITO[1]]
+    )
+    limit = float(np.quantile(np.abs(shown.scores), CLIP_QUANTILE)) or 1.0
+    scale = Normalize(-limit, limit, clip=True)
+    figure = Figure(figsize=(14, 7.6), facecolor=BACKGROUND)
+    FigureCanvasAgg(figure)
+    halves = figure.add_gridspec(
+        1,
+        2,
+        left=0.012,
+        right=0.988,
+        top=0.94,
+        bottom=0.07,
+        wspace=0.03,
+        width_ratios=(1, 1.02),
+    )
+    _draw_frame(figure.add_subplot(halves[0]), shown, colours, scale)
+    rows = halves[1].subgridspec(len(shown.montage) + 1, 1, hspace=0.28)
+    for number, (name, crops, scores) in enumerate(shown.montage):
+        places = rows[number].subgridspec(1, max(len(crops), 1), wspace=0.06)
+        for place, crop, score in zip(range(len(crops)), crops, scores, strict=True):
+            axes = figure.add_subplot(places[place])
+            _draw_crop(axes, crop, score, colours(scale(score)))
+            if place == 0:
+                axes.set_title(name, color=TEXT, fontsize=11, loc="left", pad=5)
+    _draw_histogram(figure.add_subplot(rows[len(shown.montage)]), shown, colours, scale)
+    return figure
+
+
+def _draw_frame(
+    axes: Axes, shown: Overview, colours: Colormap, scale: Normalize
+) -> None:
+    low, high = np.percentile(shown.frame, (1, 99.7))
+    axes.imshow(shown.frame, cmap="gray", vmin=low, vmax=max(high, low + 1))
+    usual = shown.cells["ood"].to_numpy() < 1
+    for chosen, style, width in ((usual, "-", 1.8), (~usual, ":", 1.4)):
+        cells = shown.cells[chosen]
+        axes.scatter(
+            cells["x"],
+            cells["y"],
+            s=190,
+            facecolors="none",
+            edgecolors=colours(scale(cells["score"].to_numpy())),
+            linewidths=width,
+            linestyles=style,
+        )
+    height, width = shown.frame.shape
+    axes.set(xlim=(-0.5, width - 0.5), ylim=(height - 0.5, -0.5))
+    axes.set_title(shown.title, color=TEXT, fontsize=11, loc="left", pad=6)
+    axes.axis("off")
+    if shown.pixel_size is not None:
+        _draw_scale_bar(axes, width, height, shown.pixel_size)
+
+
+def _draw_scale_bar(axes: Axes, width: int, height: int, pixel_size: float) -> None:
+    steps = np.array([1, 2, 5, 10, 20, 50, 100, 200, 500, 1000])
+    fitting = steps[steps <= 0.25 * width * pixel_size]
+    length = int(fitting[-1]) if fitting.size else 1
+    right, y = 0.97 * width, 0.96 * height
+    axes.plot(
+        [right - length / pixel_size, right],
+        [y, y],
+        color="white",
+        linewidth=3,
+        solid_capstyle="butt",
+    )
+    axes.text(
+        right - length / pixel_size / 2,
+        y - 0.015 * height,
+        f"{length} µm",
+        color="white",
+        ha="center",
+        va="bottom",
+        fontsize=9,
+    )
+
+
+def _draw_crop(axes: Axes, crop: NDArray[Any], score: float, colour: Any) -> None:
+    low, high = np.percentile(crop, (0.5, 99.8))
+    axes.imshow(crop, cmap="gray", vmin=low, vmax=max(high, low + 1e-6))
+    axes.set(xticks=[], yticks=[])
+    for spine in axes.spines.values():
+        spine.set(color=colour, linewidth=2.5)
+    axes.set_xlabel(f"{score:+.1f}", color=FAINT, fontsize=8, labelpad=2)
+
+
+def _draw_histogram(
+    axes: Axes, shown: Overview, colours: Colormap, scale: Normalize
+) -> None:
+    counts, edges = np.histogram(shown.scores, bins=60)
+    middles = (edges[1:] + edges[:-1]) / 2
+    axes.bar(
+        middles, counts, width=np.diff(edges), color=colours(scale(middles)), log=True
+    )
+    axes.axvline(0, color=TEXT, linewidth=0.8, linestyle="--")
+    axes.set_facecolor(BACKGROUND)
+    axes.set_xlabel(
+        f"{shown.classes[0]}  ◄   score f   ►  {shown.classes[1]}",
+        color=TEXT,
+        fontsize=10,
+        labelpad=3,
+    )
+    axes.set_title(
+        f"{len(shown.scores):,} cells", color=TEXT, fontsize=11, loc="left", pad=5
+    )
+    axes.set_ylabel("cells", color=FAINT, fontsize=9)
+    axes.tick_params(colors=FAINT, labelsize=8)
+    for side, spine in axes.spines.items():
+        spine.set_visible(side == "bottom")
+        spine.set_color(FAINT)
