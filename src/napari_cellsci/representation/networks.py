@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
+from itertools import pairwise, repeat
 from typing import Any, NamedTuple, cast
 
 import torch
@@ -153,33 +153,64 @@ class UpsampledConv2d(nn.Conv2d):
 
 
 class Mish(nn.Module):
-    """x·tanh(softplus(x)) with a single exponential; twice as fast as the built-in."""
+    """x·tanh(softplus(x)), several times faster on a CPU than torch's own."""
 
     def forward(self, x: Tensor) -> Tensor:
         """Apply element by element."""
+        if x.device.type != "cpu":
+            return F.mish(x)
         return cast(Tensor, _Mish.apply(x))  # type: ignore[no-untyped-call]
 
 
 class _Mish(torch.autograd.Function):
-    """With w = eˣ and h = w + w²/2, tanh(log(1 + w)) = h/(h + 1)."""
+    """With w = eˣ and h = w + w²/2, mish(x) = x·t where t = h/(h + 1).
+
+    One exponential instead of three, in pieces that stay in the cache. The slope
+    t + x·w(1 + w)/(h + 1)² is made on the way, so that backward is one product.
+    """
 
     @staticmethod
     def forward(ctx: Any, x: Tensor) -> Tensor:
-        ctx.save_for_backward(x)
-        w = x.clamp(max=20.0).exp_()
-        h = torch.addcmul(w, w, w, value=0.5, out=w)
-        return h.div_(h + 1).mul_(x)
+        last = torch.channels_last if x.ndim == 4 else torch.contiguous_format
+        x = x.contiguous(memory_format=last)
+        out = torch.empty_like(x)
+        slope = torch.empty_like(x) if ctx.needs_input_grad[0] else None
+        pieces = [
+            _pieces(x),
+            _pieces(out),
+            repeat(None) if slope is None else _pieces(slope),
+        ]
+        for piece in zip(*pieces, strict=False):
+            _mish(*piece)
+        ctx.save_for_backward(slope)
+        return out
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> Tensor:
-        (x,) = ctx.saved_tensors
-        w = x.clamp(max=20.0).exp_()
-        h1 = torch.addcmul(w, w, w, value=0.5).add_(1)
-        t = 1 - 1 / h1
-        # dt/dx = w(1 + w)/(1 + h)²
-        slope = torch.addcmul(w, w, w).div_(h1).div_(h1)
-        return slope.mul_(x).add_(t).mul_(grad)
+        (slope,) = ctx.saved_tensors
+        return cast(Tensor, grad * slope)
+
+
+_MISH_CHUNK = 32_768
+
+
+def _mish(x: Tensor, out: Tensor, slope: Tensor | None) -> None:
+    """Write mish(x) and its derivative."""
+    w = x.clamp(max=20.0).exp_()
+    h = torch.addcmul(w, w, w, value=0.5)
+    h1 = h + 1
+    t = h.div_(h1)
+    torch.mul(x, t, out=out)
+    if slope is not None:
+        torch.addcmul(w, w, w, out=slope)
+        slope.div_(h1).div_(h1).mul_(x).add_(t)
+
+
+def _pieces(x: Tensor) -> tuple[Tensor, ...]:
+    """View a tensor (channels last, if it has channels) as rows that fit a cache."""
+    flat = (x.permute(0, 2, 3, 1) if x.ndim == 4 else x).view(-1)
+    return torch.split(flat, _MISH_CHUNK)
 
 
 def activation(name: Activation) -> nn.Module:

@@ -5,11 +5,10 @@ from __future__ import annotations
 import hashlib
 import math
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from lightning_fabric import Fabric
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -35,6 +34,9 @@ from napari_cellsci.representation.networks import Posterior, new_network
 from napari_cellsci.representation.normalise import normalise
 from napari_cellsci.representation.storage import read_model, write_model
 from napari_cellsci.representation.views import dihedral_each
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
 
 KIND = "a napari-cellsci training run"
 SCHEMA = 1

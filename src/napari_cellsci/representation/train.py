@@ -7,12 +7,10 @@ import platform
 import time
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import lightning_fabric
 import numpy as np
 import torch
-from lightning_fabric import Fabric
 from numpy.typing import NDArray
 
 from napari_cellsci.cells.spec import CropSpec
@@ -32,6 +30,9 @@ from napari_cellsci.tasks import (
     Step,
     ignore,
 )
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
 
 
 def train_encoder(
@@ -108,16 +109,33 @@ def train_encoder(
     return encoder
 
 
-def new_fabric(config: EncoderConfig) -> Fabric:
-    """Return the engine for one device.
+def new_fabric(config: EncoderConfig, processes: int = 1) -> Fabric:
+    """Return the engine.
+
+    Parameters
+    ----------
+    config : EncoderConfig
+        Names device and precision.
+    processes : int
+        More than one only in a program of its own (the command line), which the other
+        processes run too; call ``launch()`` on the result before anything else. Each
+        gradient step is then that of one process with the whole batch.
 
     Raises
     ------
     InputError
         If this computer has no such device.
     """
+    # Costs seconds to import, and only training needs it.
+    from lightning_fabric import Fabric
+
     try:
-        return Fabric(accelerator=config.device, devices=1, precision=config.precision)
+        return Fabric(
+            accelerator=config.device,
+            devices=processes,
+            precision=config.precision,
+            strategy="ddp" if processes > 1 else "auto",
+        )
     except (RuntimeError, ValueError, TypeError) as error:
         # Fabric names missing hardware with several exception types.
         raise InputError(
@@ -172,7 +190,7 @@ def _finish(
             "napari-cellsci": version("napari-cellsci"),
             "torch": torch.__version__,
             "numpy": np.__version__,
-            "lightning-fabric": lightning_fabric.__version__,
+            "lightning-fabric": version("lightning-fabric"),
             "python": platform.python_version(),
         },
     }
