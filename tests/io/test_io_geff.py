@@ -6,7 +6,6 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 
 from napari_cellsci.errors import InputError
@@ -32,7 +31,7 @@ def write_geff(
     geff = pytest.importorskip("geff")
     graph = networkx.DiGraph()
     for i, (node, (t, y, x)) in enumerate(NODES.items()):
-        more = {name: values[i] for name, values in props.items()}
+        more = {k: v[i] for k, v in props.items() if v[i] is not None}
         graph.add_node(node, t=t, y=y, x=x, **more)
     graph.add_edges_from(EDGES)
     geff.write(
@@ -99,6 +98,37 @@ def test_without_the_package_the_way_is_named(
         read_tracks(path)
 
 
-def test_positions_are_float() -> None:
-    assert all(isinstance(value, float) for row in NODES.values() for value in row[1:])
-    assert np.isfinite([row[1:] for row in NODES.values()]).all()
+@pytest.mark.filterwarnings("ignore")
+def test_axes_of_other_names_and_no_axes_at_all(tmp_path: Path) -> None:
+    networkx = pytest.importorskip("networkx")
+    geff = pytest.importorskip("geff")
+    other, plain, none = (networkx.DiGraph() for _ in range(3))
+    for node, (t, y, x) in NODES.items():
+        other.add_node(node, time=t, row=y, col=x)
+        plain.add_node(node, t=t, y=y, x=x)
+        none.add_node(node, a=t)
+    for graph in (other, plain, none):
+        graph.add_edges_from(EDGES)
+    geff.write(
+        other,
+        tmp_path / "other.geff",
+        axis_names=["time", "row", "col"],
+        axis_types=["time", "space", "space"],
+    )
+    geff.write(plain, tmp_path / "plain.geff")
+    geff.write(none, tmp_path / "none.geff")
+    for name in ("other", "plain"):
+        table = read_tracks(tmp_path / f"{name}.geff").table
+        assert table[BASE].to_numpy().tolist() == EXPECTED
+    with pytest.raises(InputError, match="which properties are time and position"):
+        read_tracks(tmp_path / "none.geff")
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_missing_and_other_properties(tmp_path: Path) -> None:
+    path = write_geff(
+        tmp_path / "a.geff", area=[1.0, None, 3.0, 4.0, 5.0], name=list("abcde")
+    )
+    table = read_tracks(path).table
+    assert table["area"].isna().tolist() == [False, True, False, False, False]
+    assert "name" not in table

@@ -85,6 +85,7 @@ def test_axis_labels_and_pyramids_are_understood(reader: Callable[..., Path]) ->
     ("content", "match"),
     [
         ([(DATA, {}, "labels")], "found no image"),
+        ([(None,)], "found no image"),
         ([(DATA, {"rgb": True}, "image")], "RGB"),
         ([(DATA, {}, "image"), (DATA[:2], {}, "image")], "different sizes"),
         ([RuntimeError("no licence")], "no licence"),
@@ -95,6 +96,12 @@ def test_other_answers_are_refused(
 ) -> None:
     with pytest.raises(InputError, match=match):
         open_movie(reader(*content))
+
+
+def test_programs_are_never_run(tmp_path: Path) -> None:
+    (tmp_path / "a.py").write_text("raise SystemExit(1)")
+    with pytest.raises(InputError, match="a program"):
+        open_movie(tmp_path / "a.py")
 
 
 def test_a_file_nobody_reads_is_refused(

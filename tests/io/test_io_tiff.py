@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from napari_cellsci.errors import InputError
 from napari_cellsci.io._lazy import PagedArray
+from napari_cellsci.io._ome_xml import OmeValues, parse_ome
 from napari_cellsci.io._tiff import open_tiff
 from napari_cellsci.io.movies import open_movie
 
@@ -342,3 +343,10 @@ def test_the_real_movie(real_data: Path) -> None:
     assert (movie.dtype, movie.pixel_size) == (np.uint16, None)
     assert isinstance(open_tiff(path).data, PagedArray)
     np.testing.assert_array_equal(movie.frame(13)[0], tifffile.imread(path, key=13))
+
+
+def test_broken_ome_metadata_say_nothing() -> None:
+    assert parse_ome("<OME><Image>") == OmeValues()
+    assert parse_ome("<OME></OME>") == OmeValues()
+    pixels = '<Pixels PhysicalSizeX="2" PhysicalSizeXUnit="pixel"/>'
+    assert parse_ome(f"<OME><Image>{pixels}</Image></OME>") == OmeValues()

@@ -20,7 +20,10 @@ def open_with_plugin(path: Path) -> RawStack:
     InputError
         If no reader opens the file, or what it returns is not one movie.
     """
-    images = [layer for layer in _read(path) if len(layer) < 3 or layer[2] == "image"]
+    if path.suffix.lower() == ".py":
+        # napari's own reader runs Python files, and opening data must never run code
+        raise InputError(f"{path} is a program, not a movie: choose another file.")
+    images = [layer for layer in _read(path) if _is_image(layer)]
     if not images:
         raise InputError(f"The reader of {path} found no image in it: choose another.")
     settings = [layer[1] if len(layer) > 1 else {} for layer in images]
@@ -36,6 +39,11 @@ def open_with_plugin(path: Path) -> RawStack:
             "scored as a file of its own."
         )
     return _describe(stacks, settings)
+
+
+def _is_image(layer: tuple[Any, ...]) -> bool:
+    # a reader that found nothing may answer (None,)
+    return layer[0] is not None and (len(layer) < 3 or layer[2] == "image")
 
 
 def _read(path: Path) -> list[tuple[Any, ...]]:
