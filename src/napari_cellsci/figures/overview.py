@@ -26,6 +26,8 @@ FAINT = "#9A9CA3"
 NEUTRAL = "#C4C4C4"
 PER_ROW = 8
 CLIP_QUANTILE = 0.98
+MARKER = 0.26
+"""Radius of a marker as a part of the crop's width."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +47,8 @@ class Overview:
     classes : tuple of str
         Below and above 0.
     title : str
+    radius : float
+        Of the markers (px).
     pixel_size : float, optional
         µm per px, for the scale bar.
     """
@@ -55,6 +59,7 @@ class Overview:
     scores: NDArray[np.float64]
     classes: tuple[str, ...]
     title: str
+    radius: float
     pixel_size: float | None = None
 
 
@@ -73,14 +78,11 @@ def describe(project: Project, scores: Scores, per_row: int = PER_ROW) -> Overvi
     spec = project.spec
     frame = project.movie(movie).frame(t, spec.channels[:1], spec.z)[0]
     shown = table[(table["movie"] == movie) & (table["t"] == t)]
-    usual = table[table["prediction"] != "blank"]
-    order = usual["score"].sort_values().index.to_numpy()
-    middle = usual["score"].abs().sort_values().index.to_numpy()[:per_row]
-    middle = usual["score"].loc[middle].sort_values().index.to_numpy()
+    value = table.loc[table["prediction"] != "blank", "score"]
     rows = {
-        f"most {scores.classes[0]}": order[:per_row],
-        "least certain": middle,
-        f"most {scores.classes[1]}": order[-per_row:],
+        f"most {scores.classes[0]}": _leading(table, value, per_row),
+        "least certain": _leading(table, value.abs(), per_row),
+        f"most {scores.classes[1]}": _leading(table, -value, per_row),
     }
     crops = project.crops()
     values = table["score"].to_numpy()
@@ -93,8 +95,19 @@ def describe(project: Project, scores: Scores, per_row: int = PER_ROW) -> Overvi
         scores=values,
         classes=scores.classes,
         title=f"{movie}, frame {t}{_time(t, info.frame_interval)}",
+        radius=MARKER * spec.window(info.pixel_size),
         pixel_size=info.pixel_size,
     )
+
+
+def _leading(
+    table: pd.DataFrame, rank: pd.Series[float], count: int
+) -> NDArray[np.int64]:
+    """Return the rows of lowest rank, one per track, in the order of their scores."""
+    ordered = table.loc[rank.sort_values(kind="stable").index]
+    chosen = ordered.drop_duplicates(["movie", "track_id"]).head(count)
+    rows = chosen.sort_values("score", kind="stable").index
+    return rows.to_numpy(dtype=np.int64)
 
 
 def _time(t: int, interval: float | None) -> str:
@@ -156,20 +169,27 @@ def draw(shown: Overview) -> Figure:
 def _draw_frame(
     axes: Axes, shown: Overview, colours: Colormap, scale: Normalize
 ) -> None:
+    from matplotlib.collections import EllipseCollection
+
+    from napari_cellsci.explain.ood import OOD_THRESHOLD
+
     low, high = np.percentile(shown.frame, (1, 99.7))
     axes.imshow(shown.frame, cmap="gray", vmin=low, vmax=max(high, low + 1))
-    usual = shown.cells["ood"].to_numpy() < 1
-    for chosen, style, width in ((usual, "-", 1.8), (~usual, ":", 1.4)):
+    strange = shown.cells["ood"].to_numpy() > OOD_THRESHOLD
+    for chosen, style in ((~strange, "-"), (strange, ":")):
         cells = shown.cells[chosen]
-        axes.scatter(
-            cells["x"],
-            cells["y"],
-            s=190,
+        rings = EllipseCollection(
+            *([np.full(len(cells), 2 * shown.radius)] * 2),
+            np.zeros(len(cells)),
+            units="xy",
+            offsets=cells[["x", "y"]].to_numpy(),
+            transOffset=axes.transData,
             facecolors="none",
             edgecolors=colours(scale(cells["score"].to_numpy())),
-            linewidths=width,
+            linewidths=1.8,
             linestyles=style,
         )
+        axes.add_collection(rings)
     height, width = shown.frame.shape
     axes.set(xlim=(-0.5, width - 0.5), ylim=(height - 0.5, -0.5))
     axes.set_title(shown.title, color=TEXT, fontsize=11, loc="left", pad=6)
@@ -229,7 +249,6 @@ def _draw_histogram(
     axes.set_title(
         f"{len(shown.scores):,} cells", color=TEXT, fontsize=11, loc="left", pad=5
     )
-    axes.set_ylabel("cells", color=FAINT, fontsize=9)
     axes.tick_params(colors=FAINT, labelsize=8)
     for side, spine in axes.spines.items():
         spine.set_visible(side == "bottom")

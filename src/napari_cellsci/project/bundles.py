@@ -24,6 +24,7 @@ from napari_cellsci.explain.ood import OodReference
 from napari_cellsci.heads.headset import HeadSet
 from napari_cellsci.project.pixel_code import PixelCode
 from napari_cellsci.project.trouble import in_words
+from napari_cellsci.representation.data import check_crops
 from napari_cellsci.representation.encoder import Encoder
 from napari_cellsci.representation.storage import read_model, write_model
 from napari_cellsci.tasks import CancelToken, OnEvent, Progress, ignore
@@ -132,6 +133,8 @@ class Bundle:
         InputError
             If the crops have another shape than `spec` says.
         """
+        if len(crops):
+            check_crops(crops, self.spec)
         parts = []
         for start in range(0, max(len(crops), 1), _BATCH):
             if token is not None:
