@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any, Protocol
 
 import numpy as np
@@ -13,7 +14,7 @@ from napari_cellsci.cells.spec import CropSpec, Padding
 from napari_cellsci.errors import InputError
 
 CHUNK_PIXELS = 1 << 18
-"""Source pixels handled at once: what fits in a core's second-level cache."""
+"""Pixels handled at once: what fits in a core's second-level cache."""
 FAR = 1e9
 """Centroids are clipped to ± this many px, so that they stay integers."""
 
@@ -74,69 +75,72 @@ class Cutter:
         self.size = spec.size
         self.padding: Padding = spec.padding
         self.plan = sampling(spec.window(pixel_size), spec.size)
-        self._chunk = max(1, CHUNK_PIXELS // self.plan.extent**2)
+        self._chunk = max(1, CHUNK_PIXELS // max(self.size, self.plan.extent) ** 2)
 
     def cut(
         self,
         frame: NDArray[Any],
+        fill: NDArray[Any],
         yx: NDArray[np.floating[Any]],
         out: NDArray[Any],
-        where: str = "The frame",
+        rows: NDArray[np.intp] | None = None,
     ) -> None:
-        """Cut the cells at `yx` (n, 2) of `frame` (C, Y, X) into `out` (n, C, S, S).
+        """Cut the cells at `yx` (n, 2) of `frame` (C, Y, X) into `out` (≥ n, C, S, S).
 
-        Raises
-        ------
-        InputError
-            If the frame has pixels that are NaN or infinite; `where` names it.
+        They fill the `rows` of `out`, by default the first n. `fill` holds the
+        `fill_values` of the frame.
         """
-        fill = _fill_values(frame, where)
         corners = centre_pixels(yx) - self.plan.before
         last = np.array(frame.shape[1:]) - self.plan.extent
         inside = ((corners >= 0) & (corners <= last)).all(axis=1)
-        self._cut_inside(frame, corners, np.flatnonzero(inside), fill, out)
-        self._cut_across(frame, corners, np.flatnonzero(~inside), fill, out)
+        rows = np.arange(len(yx)) if rows is None else rows
+        for cells, windows in (
+            (np.flatnonzero(inside), self._inside),
+            (np.flatnonzero(~inside), self._across),
+        ):
+            for start in range(0, cells.size, self._chunk):
+                some = cells[start : start + self._chunk]
+                for channel, block in enumerate(windows(frame, corners[some], fill)):
+                    self._store(block, fill[channel], out, rows[some], channel)
 
-    def _cut_inside(
-        self,
-        frame: NDArray[Any],
-        corners: NDArray[np.int64],
-        rows: NDArray[np.intp],
-        fill: NDArray[Any],
-        out: NDArray[Any],
-    ) -> None:
-        if not rows.size:
+    def _inside(
+        self, frame: NDArray[Any], corners: NDArray[np.int64], fill: NDArray[Any]
+    ) -> Iterator[NDArray[Any]]:
+        """Yield, channel by channel, the windows (k, extent, extent) at `corners`."""
+        extent = self.plan.extent
+        y, x = corners.T
+        for windows in sliding_window_view(frame, (extent, extent), axis=(1, 2)):
+            yield windows[y, x]
+
+    def _across(
+        self, frame: NDArray[Any], corners: NDArray[np.int64], fill: NDArray[Any]
+    ) -> Iterator[NDArray[Any]]:
+        """Yield the same for windows that cross the border."""
+        if self.padding == "reflect":
+            yield from self._mirrored(frame, corners)
             return
         extent = self.plan.extent
-        windows = sliding_window_view(frame, (extent, extent), axis=(1, 2))
-        for some in self._chunks(rows):
-            y, x = corners[some].T
-            for channel, view in enumerate(windows):
-                self._store(view[y, x], fill[channel], out, some, channel)
+        low = np.clip(corners, 0, frame.shape[1:])
+        high = np.clip(corners + extent, 0, frame.shape[1:])
+        spans = np.hstack([low, high, low - corners, high - corners]).tolist()
+        for plane, value in zip(frame, fill, strict=True):
+            block = np.full((len(corners), extent, extent), value)
+            for window, (y0, x0, y1, x1, top, left, bottom, right) in zip(
+                block, spans, strict=True
+            ):
+                window[top:bottom, left:right] = plane[y0:y1, x0:x1]
+            yield block
 
-    def _cut_across(
-        self,
-        frame: NDArray[Any],
-        corners: NDArray[np.int64],
-        rows: NDArray[np.intp],
-        fill: NDArray[Any],
-        out: NDArray[Any],
-    ) -> None:
-        """Cut the cells whose window crosses the border."""
-        if not rows.size:
-            return
+    def _mirrored(
+        self, frame: NDArray[Any], corners: NDArray[np.int64]
+    ) -> Iterator[NDArray[Any]]:
         span = np.arange(self.plan.extent)
-        for some in self._chunks(rows):
-            y, y_out = _fold(corners[some, :1] + span, frame.shape[1], self.padding)
-            x, x_out = _fold(corners[some, 1:] + span, frame.shape[2], self.padding)
-            beyond = y_out[:, :, None] | x_out[:, None, :]
-            for channel, plane in enumerate(frame):
-                block = plane[y[:, :, None], x[:, None, :]]
-                np.copyto(block, fill[channel], where=beyond)
-                self._store(block, fill[channel], out, some, channel)
-
-    def _chunks(self, rows: NDArray[np.intp]) -> list[NDArray[np.intp]]:
-        return [rows[i : i + self._chunk] for i in range(0, rows.size, self._chunk)]
+        height, width = frame.shape[1:]
+        y = mirror(corners[:, :1] + span, height) * width
+        x = mirror(corners[:, 1:] + span, width)
+        pixels = y[:, :, None] + x[:, None, :]
+        for plane in frame:
+            yield plane.reshape(-1).take(pixels)
 
     def _store(
         self,
@@ -166,8 +170,14 @@ def _exact(dtype: np.dtype[Any]) -> type[np.floating[Any]]:
     return np.float32 if small or dtype in (np.float16, np.float32) else np.float64
 
 
-def _fill_values(frame: NDArray[Any], where: str) -> NDArray[Any]:
-    """Mean of each channel as a pixel value; refuse frames that are not finite."""
+def fill_values(frame: NDArray[Any], where: str = "The frame") -> NDArray[Any]:
+    """Return the mean of each channel of a frame (C, Y, X) as a pixel value.
+
+    Raises
+    ------
+    InputError
+        If the frame, named `where`, has pixels that are NaN or infinite.
+    """
     mean = frame.mean(axis=(1, 2), dtype=np.float64)
     if not np.isfinite(mean).all():
         raise InputError(
@@ -180,16 +190,11 @@ def _fill_values(frame: NDArray[Any], where: str) -> NDArray[Any]:
     return fill
 
 
-def _fold(
-    index: NDArray[np.int64], length: int, padding: Padding
-) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
-    """Bring indices into ``0 … length − 1`` and say which must be filled.
+def mirror(index: NDArray[np.int64], length: int) -> NDArray[np.int64]:
+    """Bring indices into ``0 … length − 1`` as numpy's ``reflect`` does.
 
-    The mirror does not repeat the edge pixel (numpy's ``reflect``).
+    The edge pixel is not repeated.
     """
-    if padding == "mean":
-        folded = np.clip(index, 0, length - 1)
-        return folded, folded != index
     period = max(1, 2 * (length - 1))
-    folded = np.abs((index + length - 1) % period - (length - 1))
-    return folded, np.zeros(index.shape, bool)
+    folded: NDArray[np.int64] = np.abs((index + length - 1) % period - (length - 1))
+    return folded

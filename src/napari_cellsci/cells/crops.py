@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from napari_cellsci.cells._cutter import Cutter, FrameSource, result_dtype
+from napari_cellsci.cells._cutter import (
+    Cutter,
+    FrameSource,
+    fill_values,
+    result_dtype,
+)
 from napari_cellsci.cells._prefetch import prefetch
 from napari_cellsci.cells._resample import sampling
 from napari_cellsci.cells.spec import CropSpec
 from napari_cellsci.errors import InputError
 from napari_cellsci.tasks import CancelToken, OnEvent, Progress, ignore
-
-BATCH_BYTES = 1 << 22
-"""Crops `crop_movie` holds on their way to the file, a batch at a time."""
 
 
 def crop_dtype(
@@ -69,7 +72,7 @@ def crop_frame(
     yx = np.asarray(yx, dtype=np.float64).reshape(-1, 2)
     dtype = crop_dtype(frame.dtype, spec, pixel_size)
     out = np.empty((len(yx), frame.shape[0], spec.size, spec.size), dtype)
-    Cutter(spec, pixel_size).cut(frame, yx, out)
+    Cutter(spec, pixel_size).cut(frame, fill_values(frame), yx, out)
     return out
 
 
@@ -118,11 +121,14 @@ def crop_movie(
         raise ValueError(
             f"The crops are {shape} of {dtype}, their array {out.shape} of {out.dtype}."
         )
-    batch = max(1, BATCH_BYTES // max(1, dtype.itemsize * int(np.prod(shape[1:]))))
+    token = token or CancelToken()
+    token.raise_if_cancelled()
+    cutter = Cutter(spec, movie.pixel_size)
     done = 0
-    for rows, crops in iter_crops(movie, cells, spec, batch=batch, token=token):
-        out[rows] = crops
-        done += len(rows)
+    for frame in prefetch(_frames(movie, cells, spec)):
+        token.raise_if_cancelled()
+        cutter.cut(frame.pixels, frame.fill, frame.yx, out, frame.rows)
+        done += len(frame.rows)
         on_event(Progress("Cutting crops", done, len(cells)))
     return out
 
@@ -175,41 +181,59 @@ def _batches(
 ) -> Iterator[tuple[NDArray[np.intp], NDArray[Any]]]:
     """Cut batches in frame order, each filled from as many frames as it takes."""
     cutter = Cutter(spec, movie.pixel_size)
+    shape = (batch, spec.n_channels, spec.size, spec.size)
     dtype = result_dtype(movie.dtype, cutter.plan)
-    order, times, yx = _in_frame_order(movie, cells)
-    edges = np.flatnonzero(np.diff(times)) + 1
-    t, frame = -1, np.empty(0)
-    for start in range(0, len(order), batch):
-        stop = min(start + batch, len(order))
-        crops = np.empty((stop - start, spec.n_channels, spec.size, spec.size), dtype)
-        inner = edges[(edges > start) & (edges < stop)].tolist()
-        for a, b in zip([start, *inner], [*inner, stop], strict=True):
+    rows, crops, filled = np.empty(batch, np.intp), np.empty(shape, dtype), 0
+    for frame in _frames(movie, cells, spec):
+        at = 0
+        while at < len(frame.rows):
             token.raise_if_cancelled()
-            if times[a] != t:
-                t = int(times[a])
-                frame = _read(movie, t, spec)
-            where = f"Frame {t} of {movie.name}"
-            cutter.cut(frame, yx[a:b], crops[a - start : b - start], where)
-        yield order[start:stop], crops
+            some = slice(at, at + batch - filled)
+            taken = len(frame.rows[some])
+            cutter.cut(frame.pixels, frame.fill, frame.yx[some], crops[filled:])
+            rows[filled : filled + taken] = frame.rows[some]
+            at, filled = at + taken, filled + taken
+            if filled == batch:
+                yield rows, crops
+                rows, crops, filled = np.empty_like(rows), np.empty_like(crops), 0
+    if filled:
+        yield rows[:filled], crops[:filled]
 
 
-def _read(movie: FrameSource, t: int, spec: CropSpec) -> NDArray[Any]:
-    frame = np.asarray(movie.frame(t, spec.channels, spec.z))
-    expected = (spec.n_channels, *movie.shape)
-    if frame.shape != expected:
-        raise InputError(
-            f"Frame {t} of {movie.name} has the shape {frame.shape} instead of "
-            f"{expected}: the file may be cut short or damaged."
-        )
-    return frame
+@dataclass(frozen=True, slots=True)
+class _Frame:
+    """A frame (C, Y, X), its means, and its cells: rows of the table, centroids."""
+
+    pixels: NDArray[Any]
+    fill: NDArray[Any]
+    rows: NDArray[np.intp]
+    yx: NDArray[np.float64]
 
 
-def _in_frame_order(
-    movie: FrameSource, cells: pd.DataFrame
-) -> tuple[NDArray[np.intp], NDArray[np.int64], NDArray[np.float64]]:
-    """Positions of the cells by frame, with their frames and centroids."""
+def _frames(
+    movie: FrameSource, cells: pd.DataFrame, spec: CropSpec
+) -> Iterator[_Frame]:
+    """Read the frames that have cells, in order, each once."""
     times = cells["t"].to_numpy(dtype=np.int64)
     yx = cells[["y", "x"]].to_numpy(dtype=np.float64)
+    _check_cells(movie, times, yx)
+    order = np.argsort(times, kind="stable")
+    present, first = np.unique(times[order], return_index=True)
+    expected = (spec.n_channels, *movie.shape)
+    for t, rows in zip(present.tolist(), np.split(order, first)[1:], strict=True):
+        where = f"Frame {t} of {movie.name}"
+        pixels = np.asarray(movie.frame(t, spec.channels, spec.z))
+        if pixels.shape != expected:
+            raise InputError(
+                f"{where} has the shape {pixels.shape} instead of {expected}: the file "
+                "may be cut short or damaged."
+            )
+        yield _Frame(pixels, fill_values(pixels, where), rows, yx[rows])
+
+
+def _check_cells(
+    movie: FrameSource, times: NDArray[np.int64], yx: NDArray[np.float64]
+) -> None:
     wrong = np.flatnonzero((times < 0) | (times >= movie.n_frames))
     if wrong.size:
         raise InputError(
@@ -221,5 +245,3 @@ def _in_frame_order(
             f"The centroids of {movie.name} contain NaN or infinite values; remove "
             "these rows from the tracks."
         )
-    order = np.argsort(times, kind="stable")
-    return order, times[order], yx[order]

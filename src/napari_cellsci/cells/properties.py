@@ -145,11 +145,7 @@ def _by_frame(cells: pd.DataFrame) -> list[tuple[int, NDArray[np.intp]]]:
     times = cells["t"].to_numpy(dtype=np.int64)
     order = np.argsort(times, kind="stable")
     frames, first = np.unique(times[order], return_index=True)
-    edges = [*first.tolist(), len(order)]
-    return [
-        (int(t), order[start:stop])
-        for t, start, stop in zip(frames, edges, edges[1:], strict=False)
-    ]
+    return list(zip(frames.tolist(), np.split(order, first)[1:], strict=True))
 
 
 def _check_frames(masks: Any, image: FrameSource | None, cells: pd.DataFrame) -> None:
