@@ -23,6 +23,7 @@ _RANGES: dict[str, tuple[float, float]] = {
     "irregularity": (0.0, 0.3),
     "plate_length": (0.3, 1.5),
     "plate_ratio": (1.2, 6.0),
+    "raggedness": (0.0, 3.0),
     "en_face": (0.0, 1.0),
     "unsplit_anaphase": (0.0, 1.0),
     "density": (0.01, 0.9),
@@ -87,6 +88,9 @@ class SimulationConfig:
         Length of metaphase plates, in diameters of the mid-interphase nucleus.
     plate_ratio : float
         Median length over width of metaphase plates seen edge on.
+    raggedness : float
+        How frayed the outline of mitotic chromosomes is and how much of their threads
+        shows, relative to what is usual.
     en_face : float
         Fraction of metaphase plates seen face on, as a ring or disc.
     unsplit_anaphase : float
@@ -158,6 +162,7 @@ class SimulationConfig:
     irregularity: float = 0.05
     plate_length: float = 0.85
     plate_ratio: float = 2.9
+    raggedness: float = 1.0
     en_face: float = 0.01
     unsplit_anaphase: float = 0.25
     density: float = 0.2

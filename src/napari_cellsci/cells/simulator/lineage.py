@@ -78,24 +78,16 @@ def _lengths(
 
 
 def _cell_rows(cell: _Cell, frames: int) -> list[np.ndarray]:
-    order = (ANAPHASE, INTERPHASE, PROMETAPHASE, METAPHASE, ANAPHASE)
-    stage = np.repeat(order, cell.lengths)
-    progress = np.concatenate([(np.arange(n) + 0.5) / n for n in cell.lengths if n])
-    age = np.arange(len(stage))
-    start = cell.lengths[0] + cell.lengths[1]
-    paired = age >= start + cell.lengths[2] + cell.lengths[3]
-    t = cell.birth + age
-    seen = (t >= 0) & (t < frames)
-    columns = (
-        np.full(len(t), cell.track),
-        t,
-        stage,
-        progress,
-        age,
-        start - age,
-        paired,
-    )
-    return [column[seen] for column in columns]
+    """Columns of the cell's `Lineage` rows, for the frames of the movie alone."""
+    order = np.array([ANAPHASE, INTERPHASE, PROMETAPHASE, METAPHASE, ANAPHASE])
+    lengths = np.array(cell.lengths)
+    ends = np.cumsum(lengths)
+    t = np.arange(max(cell.birth, 0), min(cell.birth + int(ends[-1]), frames))
+    age = t - cell.birth
+    part = np.searchsorted(ends, age, side="right")
+    progress = (age - (ends - lengths)[part] + 0.5) / lengths[part]
+    track = np.full(len(t), cell.track)
+    return [track, t, order[part], progress, age, ends[1] - age, part == 4]
 
 
 def grow_lineage(config: SimulationConfig) -> Lineage:

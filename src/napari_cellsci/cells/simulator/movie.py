@@ -21,7 +21,8 @@ class SimulatedMovie:
         Grey levels.
     labels : ndarray of uint16 or uint32, shape (T, Y, X)
         Label of each pixel, equal to the track id; 0 between nuclei. Where nuclei
-        touch, the pixel belongs to the one whose middle is nearer.
+        touch, the pixel belongs to the one whose middle is nearer; in fields far too
+        full, a nucleus wholly behind others has no pixel left.
     tracks : pandas.DataFrame
         ``track_id, t, y, x, parent`` sorted by (track_id, t); y and x (px) carry the
         localisation error; parent 0 = none.

@@ -41,6 +41,7 @@ class Traits:
     plate_length: np.ndarray  # in diameters of the mean nucleus
     plate_ratio: np.ndarray
     en_face: np.ndarray
+    raggedness: np.ndarray
     ring: np.ndarray  # how much of a ring the prometaphase is
     defocus: np.ndarray
     bend: np.ndarray
@@ -76,6 +77,7 @@ def _traits(lineage: Lineage, config: SimulationConfig) -> Traits:
         config.plate_length * rng.lognormal(0, 0.08, n),
         np.where(en_face, rng.uniform(1.05, 1.35, n), ratio),
         en_face,
+        config.raggedness * rng.lognormal(-0.05, 0.35, n),
         np.where(rng.random(n) < 0.4, rng.uniform(0.3, 0.9, n), 0),
         np.minimum(config.defocus * rng.exponential(1, n), 0.9),
         rng.standard_normal(n),
@@ -189,6 +191,11 @@ def _angles(lineage: Lineage, config: SimulationConfig) -> np.ndarray:
     return angle
 
 
+def _strands(lineage: Lineage, traits: Traits) -> np.ndarray:
+    usual = _pick(lineage, 0.0, 0.9, 0.17, 0.25)
+    return np.asarray(np.minimum(usual * traits.raggedness, 1.1))
+
+
 def describe_nuclei(lineage: Lineage, config: SimulationConfig) -> Nuclei:
     """Decide the looks of every row; positions are still missing (zero)."""
     rng = config.rng("looks")
@@ -198,7 +205,8 @@ def describe_nuclei(lineage: Lineage, config: SimulationConfig) -> Nuclei:
     area = relative * traits.scale * np.pi * config.radius_px**2
     ratio = _ratio(lineage, traits, _wander(rng, lineage, 1, 0.9)[:, 0])
     smooth, ragged = _wander(rng, lineage, 24, 0.93), _wander(rng, lineage, 24, 0.4)
-    rough = _pick(lineage, 0.0, 0.08, 0.045, 0.05)
+    rough = traits.raggedness * _pick(lineage, 0.0, 0.08, 0.045, 0.05)
+    rough = np.minimum(rough, 0.13)  # more would tear the outline into spikes
     gentle = traits.irregularity * _pick(lineage, 1.0, 0.8, 0.3, 0.3)
     waves = smooth * np.tile(_SMOOTH, 2) * gentle[:, None]
     waves += ragged * np.tile(_RAGGED, 2) * rough[:, None]
@@ -206,7 +214,7 @@ def describe_nuclei(lineage: Lineage, config: SimulationConfig) -> Nuclei:
     age = lineage.progress
     condensing = _ramp(age, 0.93, 1.0)
     mitotic = lineage.stage != INTERPHASE
-    hole = _pick(lineage, 0.0, traits.ring, 0.75 * traits.en_face, 0.0)
+    hole = _pick(lineage, 0.0, traits.ring, 0.55 * traits.en_face, 0.0)
     nucleoli = traits.nucleoli.copy()
     nucleoli[mitotic, :, 3] = 0
     blobs = Blobs(
@@ -216,14 +224,14 @@ def describe_nuclei(lineage: Lineage, config: SimulationConfig) -> Nuclei:
         area=area,
         ratio=ratio,
         angle=_angles(lineage, config),
-        bend=_pick(lineage, 2 * gentle, 0.05, 0.10, 0.22) * traits.bend,
+        bend=_pick(lineage, 1.6 * gentle, 0.05, 0.10, 0.22) * traits.bend,
         power=_pick(lineage, 2.1, 2.1, np.where(traits.en_face, 2.0, 2.7), 2.4),
         waves=waves,
         flatness=_pick(lineage, 5.0, 3.0, 3.0, 2.8),
         light=_light(lineage, traits, relative, config),
-        fine=config.texture * _pick(lineage, 1 + 0.5 * condensing, 0.6, 0.15, 0.2),
+        fine=config.texture * _pick(lineage, 1 + 0.5 * condensing, 0.6, 0.1, 0.2),
         coarse=config.texture * _pick(lineage, 0.35, 0.5, 0.3, 0.3),
-        strands=_pick(lineage, 0.0, 0.9, 0.3, 0.35),
+        strands=_strands(lineage, traits),
         hole=hole,
         rim=config.rim * _pick(lineage, 1.0, 0.0, 0.0, 0.0),
         nucleoli=nucleoli,

@@ -57,19 +57,20 @@ def _cells(rng: np.random.Generator, frames: int) -> dict[str, Any]:
         "nucleus_radius": radius,
         "size_spread": rng.uniform(0.05, 0.25),
         "overlap": rng.uniform(0.4, 1.0),
-        "irregularity": _log(rng, 0.02, 0.14),
+        "irregularity": _log(rng, 0.02, 0.10),
         "plate_length": rng.uniform(0.65, 1.1),
-        "plate_ratio": rng.uniform(2.0, 4.2),
-        "en_face": rng.uniform(0.0, 0.08),
+        "plate_ratio": rng.uniform(2.3, 4.2),
+        "raggedness": _log(rng, 0.4, 2.2),
+        "en_face": rng.uniform(0.0, 0.03),
         "unsplit_anaphase": rng.uniform(0.0, 0.6),
         "density": rng.uniform(0.1, 0.6),
         "motility": _log(rng, 0.1, 1.2),
         "confounder": rng.uniform(-0.4, 1.0),
-        "texture": _log(rng, 0.06, 0.6),
-        "texture_scale": _log(rng, 1.0, 3.2),
+        "texture": _log(rng, 0.06, 0.5),
+        "texture_scale": min(_log(rng, 1.0, 3.2), 0.4 * radius),
         "nucleoli": _chance(rng, 0.8, rng.uniform(0.1, 1.0)),
         "rim": _chance(rng, 0.6, rng.uniform(0.0, 0.5)),
-        "compaction": rng.uniform(0.25, 0.9),
+        "compaction": rng.uniform(0.4, 0.9),
         "brightness_spread": rng.uniform(0.05, 0.6),
         "haze": _log(rng, 0.005, 0.25),
         "debris": rng.uniform(0.0, 5.0),
@@ -83,7 +84,7 @@ def _optics(rng: np.random.Generator) -> dict[str, Any]:
         "pixel_size": pixel_size,
         "blur": max(_log(rng, 0.18, 0.95), 0.45 * pixel_size),
         "defocus": rng.uniform(0.0, 0.35),
-        "background": _log(rng, 0.01, 1.0),
+        "background": _log(rng, 0.01, 0.6),
         "unevenness": rng.uniform(0.0, 0.5),
         "localisation_error": rng.uniform(0.1, 0.8) / pixel_size,
     }
@@ -91,7 +92,7 @@ def _optics(rng: np.random.Generator) -> dict[str, Any]:
 
 def _camera(rng: np.random.Generator) -> dict[str, Any]:
     """Grey levels of a mean nucleus are drawn first; gain and saturation follow."""
-    signal = _log(rng, 15, 3000)
+    signal = _log(rng, 25, 3000)
     bits = int(rng.choice([8, 12, 16], p=[0.25, 0.35, 0.4]))
     top = 2**bits - 1
     offset = {8: rng.uniform(0, 20), 12: rng.uniform(0, 300), 16: 0.0}[bits]
@@ -101,7 +102,7 @@ def _camera(rng: np.random.Generator) -> dict[str, Any]:
     level = _log(rng, 0.15, 0.6) if bits == 8 else _log(rng, 0.02, 0.5)
     return {
         "signal": signal,
-        "read_noise": _log(rng, 0.5, 10),
+        "read_noise": min(_log(rng, 0.5, 10), signal / 10),
         "gain": level * (top - offset) / signal,
         "offset": offset,
         "saturation": top,
