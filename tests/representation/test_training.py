@@ -269,6 +269,35 @@ def test_training_may_start_from_an_encoder(
     assert all(torch.equal(before[k], v) for k, v in weights(start).items())
 
 
+def test_starting_from_other_crops_is_said(
+    uninterrupted: tuple[Encoder, Listener], crops: Crops, small: dict[str, Any]
+) -> None:
+    heard = Listener()
+    train_encoder(
+        crops,
+        CropSpec(size=32, fov_px=40),
+        EncoderConfig(**{**small, "steps": 1}),
+        start_from=uninterrupted[0],
+        on_event=heard,
+    )
+    said = [e for e in heard.events if isinstance(e, Log) and e.level == "warning"]
+    assert "fov_px 32" in said[0].message
+
+
+def test_too_little_memory_is_said_in_a_sentence(
+    crops: Crops,
+    spec: CropSpec,
+    small: dict[str, Any],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def full(self: object) -> dict[str, float]:
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr("napari_cellsci.representation.run.TrainingRun.advance", full)
+    with pytest.raises(InputError, match="memory for batches of 16 crops"):
+        train_encoder(crops, spec, EncoderConfig(**small))
+
+
 def test_another_architecture_cannot_be_started_from(
     uninterrupted: tuple[Encoder, Listener],
     crops: Crops,

@@ -75,7 +75,7 @@ def normalise(
         raise InputError(
             f"A pixel of crop {row} is NaN or infinite; repair or leave out that frame."
         )
-    flat /= std.clamp_min(1 / spec.size)
+    flat *= 1 / std.clamp_min(1 / spec.size)
     return x.clamp_(-spec.clip, spec.clip)
 
 

@@ -15,7 +15,7 @@ from napari_cellsci.tasks import CancelToken
 if TYPE_CHECKING:
     from napari_cellsci.representation.encoder import Encoder
 
-REFERENCE_ROWS = 20_000
+REFERENCE_ROWS = 10_000
 QUANTILES = np.linspace(0, 1, 101)
 _ENOUGH = 100
 """With fewer crops held out, quantiles are taken over all crops."""

@@ -101,6 +101,10 @@ def train_encoder(
         listen(Log(f"Continuing at step {run.step} of {config.steps}."))
     elif start_from is not None:
         run.start_from(start_from)
+        other = start_from.spec.mismatch(spec)
+        if other is not None:
+            sentence = f"The encoder to start from was made for other crops ({other})."
+            listen(Log(sentence, "warning"))
     listen(Log(run.summary))
     started = time.monotonic()
     _loop(run, run_dir, listen, token)
@@ -153,7 +157,13 @@ def _loop(
         if run.agreed(token is not None and token.cancelled):
             _checkpoint(run, run_dir, listen)
             raise Cancelled
-        metrics = run.advance()
+        try:
+            metrics = run.advance()
+        except torch.OutOfMemoryError as error:
+            raise InputError(
+                f"The device has not enough memory for batches of {config.batch} crops; "
+                "use a smaller batch, or the CPU."
+            ) from error
         last = run.step == config.steps
         if last or run.step % config.log_every == 0:
             listen(Step(run.step, config.steps, metrics))
