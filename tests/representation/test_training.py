@@ -291,7 +291,7 @@ def test_too_little_memory_is_said_in_a_sentence(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     def full(self: object) -> dict[str, float]:
-        raise torch.OutOfMemoryError("CUDA out of memory")
+        raise torch.cuda.OutOfMemoryError("CUDA out of memory")
 
     monkeypatch.setattr("napari_cellsci.representation.run.TrainingRun.advance", full)
     with pytest.raises(InputError, match="memory for batches of 16 crops"):

@@ -159,9 +159,9 @@ def _loop(
             raise Cancelled
         try:
             metrics = run.advance()
-        except torch.OutOfMemoryError as error:
+        except torch.cuda.OutOfMemoryError as error:
             raise InputError(
-                f"The device has not enough memory for batches of {config.batch} crops; "
+                f"The device has too little memory for batches of {config.batch} crops; "
                 "use a smaller batch, or the CPU."
             ) from error
         last = run.step == config.steps
