@@ -161,8 +161,8 @@ def _loop(
             metrics = run.advance()
         except torch.cuda.OutOfMemoryError as error:
             raise InputError(
-                f"The device has too little memory for batches of {config.batch} crops; "
-                "use a smaller batch, or the CPU."
+                f"The device has too little memory for batches of {config.batch} "
+                "crops; use a smaller batch, or the CPU."
             ) from error
         last = run.step == config.steps
         if last or run.step % config.log_every == 0:
