@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import errno
 import json
+import math
 import os
 from collections.abc import Callable
 from dataclasses import replace
@@ -252,3 +253,15 @@ def test_the_pixel_code_is_that_of_a_principal_component_analysis(
 
 def test_disk_trouble_is_a_project_error() -> None:
     assert issubclass(ProjectError, InputError)
+
+
+def test_a_report_without_some_class_survives(bundle: Bundle, tmp_path: Path) -> None:
+    report = bundle.heads.report
+    odd = replace(report.classes[0], cells=0, recall=math.nan, interval=(math.nan,) * 2)
+    report = replace(report, balanced_accuracy=math.nan, classes=(odd, odd))
+    strange = replace(bundle, heads=replace(bundle.heads, report=report))
+    strange.save(tmp_path / "b")
+    again = Bundle.load(tmp_path / "b").heads.report
+    assert math.isnan(again.balanced_accuracy)
+    assert math.isnan(again.classes[1].recall)
+    assert again.accuracy == report.accuracy

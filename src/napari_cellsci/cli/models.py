@@ -132,7 +132,7 @@ def train_head(
                     "models": bundle.n_members,
                     "classes": list(bundle.classes),
                     "encoder": bundle.record.get("encoder"),
-                    "held_out": without_nan(report.to_dict()),
+                    "held_out": report.to_dict(),
                 },
                 f"{project}: classifier {bundle.name!r} trained.\n"
                 + report.summary(bundle.classes),
@@ -201,14 +201,3 @@ def ood_threshold() -> float:
     from napari_cellsci.explain.ood import OOD_THRESHOLD
 
     return float(OOD_THRESHOLD)
-
-
-def without_nan(value: Any) -> Any:
-    """Replace numbers that are none by None, which JSON can hold."""
-    if isinstance(value, dict):
-        return {key: without_nan(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [without_nan(item) for item in value]
-    if isinstance(value, float) and value != value:
-        return None
-    return value

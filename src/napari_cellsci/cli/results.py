@@ -57,11 +57,12 @@ def _movie(movie: dict[str, Any]) -> str:
 
 
 def _bundle(bundle: dict[str, Any]) -> str:
+    said = f"{bundle['name']}: scheme {bundle['scheme']}, {bundle['models']} heads"
+    if bundle["balanced_accuracy"] is None:
+        return said
     low, high = bundle["balanced_accuracy_interval"]
-    return (
-        f"{bundle['name']}: scheme {bundle['scheme']}, {bundle['models']} heads, "
-        f"balanced accuracy {bundle['balanced_accuracy']:.3f} [{low:.3f}–{high:.3f}]"
-    )
+    accuracy = f"{bundle['balanced_accuracy']:.3f} [{low:.3f}–{high:.3f}]"
+    return f"{said}, balanced accuracy {accuracy} held out by track"
 
 
 def export(

@@ -112,7 +112,9 @@ class Talk:
         """Give the result: `values` to a machine, `text` to a person."""
         self._bars.stop()
         if self.as_json:
-            typer.echo(json.dumps(values, allow_nan=False, default=str))
+            from napari_cellsci.project.plain import plain
+
+            typer.echo(json.dumps(plain(values), allow_nan=False, default=str))
         else:
             typer.echo(text)
 

@@ -178,8 +178,10 @@ def _draw_frame(
     strange = shown.cells["ood"].to_numpy() > OOD_THRESHOLD
     for chosen, style in ((~strange, "-"), (strange, ":")):
         cells = shown.cells[chosen]
+        width = np.full(len(cells), 2 * shown.radius)
         rings = EllipseCollection(
-            *([np.full(len(cells), 2 * shown.radius)] * 2),
+            width,
+            width,
             np.zeros(len(cells)),
             units="xy",
             offsets=cells[["x", "y"]].to_numpy(),

@@ -23,6 +23,7 @@ from napari_cellsci.errors import BundleError, InputError
 from napari_cellsci.explain.ood import OodReference
 from napari_cellsci.heads.headset import HeadSet
 from napari_cellsci.project.pixel_code import PixelCode
+from napari_cellsci.project.plain import plain, with_nan
 from napari_cellsci.project.trouble import in_words
 from napari_cellsci.representation.data import check_crops
 from napari_cellsci.representation.encoder import Encoder
@@ -215,7 +216,7 @@ class Bundle:
         return _digest(self._described(), self._tensors())[:12]
 
     def _described(self) -> dict[str, Any]:
-        return {
+        described = {
             "kind": KIND,
             "schema": SCHEMA,
             "name": self.name,
@@ -227,16 +228,18 @@ class Bundle:
             "pixels": None if self.pixels is None else self.pixels.meta(),
             "record": dict(self.record),
         }
+        # As it will be read back: the digest is taken of this form.
+        return {str(key): plain(value) for key, value in described.items()}
 
     def _tensors(self) -> dict[str, Tensor]:
         rooms: dict[str, Mapping[str, Tensor]] = {
             "heads": self.heads.state_dict(),
-            "ood": self.ood.state_dict(),
+            "ood": _as_tensors(self.ood.arrays()),
         }
         if self.encoder is not None:
             rooms["encoder"] = self.encoder.state_dict()
         if self.pixels is not None:
-            rooms["pixels"] = self.pixels.state_dict()
+            rooms["pixels"] = _as_tensors(self.pixels.arrays())
         return {
             f"{room}.{name}": tensor
             for room, tensors in rooms.items()
@@ -299,18 +302,25 @@ class Bundle:
         cls, described: Mapping[str, Any], tensors: Mapping[str, Tensor]
     ) -> Bundle:
         encoder, pixels = described["encoder"], described["pixels"]
+        # A class without held-out cells has no recall; JSON cannot say so otherwise.
+        heads = {
+            **described["heads"],
+            "report": with_nan(described["heads"]["report"]),
+        }
         return cls(
             name=str(described["name"]),
             spec=CropSpec.from_dict(described["spec"]),
             classes=tuple(described["classes"]),
-            heads=HeadSet.from_state(described["heads"], _room(tensors, "heads")),
-            ood=OodReference.from_state(described["ood"], _room(tensors, "ood")),
+            heads=HeadSet.from_state(heads, _room(tensors, "heads")),
+            ood=OodReference.from_arrays(
+                described["ood"], _as_arrays(_room(tensors, "ood"))
+            ),
             encoder=None
             if encoder is None
             else Encoder.from_state(encoder, _room(tensors, "encoder")),
             pixels=None
             if pixels is None
-            else PixelCode.from_state(pixels, _room(tensors, "pixels")),
+            else PixelCode.from_arrays(pixels, _as_arrays(_room(tensors, "pixels"))),
             record=dict(described["record"]),
         )
 
@@ -338,8 +348,17 @@ def _room(tensors: Mapping[str, Tensor], room: str) -> dict[str, Tensor]:
     }
 
 
+def _as_tensors(arrays: Mapping[str, NDArray[np.float32]]) -> dict[str, Tensor]:
+    import torch
+
+    return {name: torch.from_numpy(array.copy()) for name, array in arrays.items()}
+
+
+def _as_arrays(tensors: Mapping[str, Tensor]) -> dict[str, NDArray[Any]]:
+    return {name: tensor.numpy() for name, tensor in tensors.items()}
+
+
 def _digest(described: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> str:
-    # Through JSON and back, so that tuples and lists, 1 and 1.0 hash as they are read.
     digest = hashlib.sha256(json.dumps(described, sort_keys=True).encode())
     for name, tensor in sorted(tensors.items()):
         array = tensor.detach().cpu().contiguous().numpy()

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from napari_cellsci.disk import being_written, temporary_name
 from napari_cellsci.errors import InputError, ProjectError
 from napari_cellsci.project.bench import Bench
+from napari_cellsci.project.plain import plain
 from napari_cellsci.project.trouble import in_words
 
 if TYPE_CHECKING:
@@ -130,7 +131,7 @@ def add_encoder(
 def add_bundle(bench: Bench, bundle: Bundle, run_id: str | None = None) -> None:
     """Save a bundle and make it part of the project, whole or not at all."""
     report = bundle.heads.report
-    summary = {
+    found = {
         "classes": list(bundle.classes),
         "models": bundle.n_members,
         "labels": bundle.record.get("labels", {}),
@@ -140,6 +141,7 @@ def add_bundle(bench: Bench, bundle: Bundle, run_id: str | None = None) -> None:
         "encoder": bundle.record.get("encoder"),
         "encoder_hash": None if bundle.encoder is None else bundle.encoder.hash,
     }
+    summary = plain(found)
     with _placed(bench, MODELS, bundle.name) as (temporary, register):
         bundle.save(temporary)
         with register() as inside:

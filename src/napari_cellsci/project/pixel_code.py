@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from napari_cellsci.cells.normalise import zscore
-
-if TYPE_CHECKING:
-    from torch import Tensor
 
 Floats = NDArray[np.float32]
 EDGE = 16
@@ -57,32 +54,25 @@ class PixelCode:
         return code.astype(np.float32), error.astype(np.float32)
 
     def meta(self) -> dict[str, Any]:
-        """Return plain JSON values; with `state_dict`, `from_state` reads them."""
+        """Return plain JSON values; with `arrays`, `from_arrays` reads them."""
         return {"clip": self.clip}
 
-    def state_dict(self) -> dict[str, Tensor]:
-        """Return its arrays as tensors."""
-        import torch
-
-        return {
-            "mean": torch.from_numpy(self.mean.copy()),
-            "components": torch.from_numpy(self.components.copy()),
-        }
+    def arrays(self) -> dict[str, Floats]:
+        """Return the arrays that define it."""
+        return {"mean": self.mean, "components": self.components}
 
     @classmethod
-    def from_state(cls, meta: dict[str, Any], tensors: dict[str, Tensor]) -> PixelCode:
-        """Rebuild a code from `meta` and `state_dict`."""
-        return cls(
-            tensors["mean"].numpy(), tensors["components"].numpy(), float(meta["clip"])
-        )
+    def from_arrays(cls, meta: dict[str, Any], arrays: dict[str, Floats]) -> PixelCode:
+        """Rebuild a code from `meta` and `arrays`."""
+        return cls(arrays["mean"], arrays["components"], float(meta["clip"]))
 
 
 def _small(crops: Any, clip: float) -> Floats:
     parts = []
-    for start in range(0, len(crops), _BATCH):
+    for start in range(0, max(len(crops), 1), _BATCH):
         x = zscore(np.asarray(crops[start : start + _BATCH]), clip)
         n, c, s, _ = x.shape
         step = s // EDGE
         blocks = x.reshape(n, c, EDGE, step, EDGE, step).mean(axis=(3, 5))
-        parts.append(blocks.reshape(n, -1).astype(np.float32))
+        parts.append(blocks.reshape(n, c * EDGE * EDGE).astype(np.float32))
     return np.concatenate(parts)

@@ -18,6 +18,7 @@ import numpy as np
 from napari_cellsci import __version__
 from napari_cellsci.disk import process_lives
 from napari_cellsci.errors import InputError
+from napari_cellsci.project.plain import plain
 from napari_cellsci.project.store import Store
 from napari_cellsci.project.trouble import in_words
 from napari_cellsci.tasks import Cancelled, Event, OnEvent
@@ -79,8 +80,7 @@ class Run:
         """Note an event and pass it on."""
         if self._file is not None:
             line = {"at": _now(), "event": type(event).__name__, **asdict(event)}
-            # JSON knows no NaN; a reader of another language must not stumble.
-            self._file.write(json.dumps(_plain(line)) + "\n")
+            self._file.write(json.dumps(plain(line)) + "\n")
             self._file.flush()
         self._on_event(event)
 
@@ -231,13 +231,3 @@ def _sentence(error: BaseException) -> str | None:
     if isinstance(error, Cancelled | KeyboardInterrupt):
         return None
     return str(error) or type(error).__name__
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {str(key): _plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
-    if isinstance(value, float) and not np.isfinite(value):
-        return None
-    return value

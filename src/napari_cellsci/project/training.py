@@ -40,8 +40,7 @@ from napari_cellsci.representation.encoder import Encoder
 from napari_cellsci.representation.train import train_encoder as train
 from napari_cellsci.tasks import CancelToken, Log, OnEvent
 
-_OOD_ROWS = 20_000
-_PIXEL_ROWS = 4_000
+_BACKGROUND = 4_000
 
 EncoderLike = str | os.PathLike[str] | Bundle | Encoder | None
 
@@ -321,39 +320,46 @@ def assemble(
     token: CancelToken | None,
 ) -> Bundle:
     """Put heads together with what tells unusual crops from usual ones."""
+    spec = bench.spec if encoder is None else encoder.spec
     pixels = None
     if encoder is not None:
-        spec = encoder.spec
         code, error = generations.latents(
             bench, encoder, on_event=on_event, token=token
         )
+        known = generations.views_of(
+            bench, encoder, cells.rows, on_event=on_event, token=token
+        )
+        known_error, background = error[cells.rows], code[_spread(len(code))]
     else:
-        spec = bench.spec
-        store = generations.crops(bench, on_event=on_event, token=token)
-        rows = _spread(len(store), _PIXEL_ROWS)
-        pixels = PixelCode.fit(store[rows], spec.clip)
-        code, error = pixels.encode_with_error(store[rows])
         on_event(
             Log(
                 "There is no encoder: out-of-distribution is told from pixel "
                 "statistics."
             )
         )
-    rows = _spread(len(code), _OOD_ROWS)
+        store = generations.crops(bench, on_event=on_event, token=token)
+        some = store[_spread(len(store))]
+        pixels = PixelCode.fit(some, spec.clip)
+        known, known_error = pixels.encode_with_error(store[cells.rows])
+        background = pixels.encode_with_error(some)[0]
+    ood = OodReference.fit(
+        known, known_error, cells.y, cells.groups, background=background
+    )
     return Bundle(
         name=name,
         spec=spec,
         classes=tuple(classes),
         heads=heads,
-        ood=OodReference.fit(code[rows], error[rows]),
+        ood=ood,
         encoder=encoder,
         pixels=pixels,
         record=record,
     )
 
 
-def _spread(n: int, most: int) -> NDArray[np.int64]:
-    return np.unique(np.linspace(0, n - 1, min(n, most)).astype(np.int64))
+def _spread(n: int) -> NDArray[np.int64]:
+    """Return up to 4,000 rows spread evenly over n."""
+    return np.unique(np.linspace(0, n - 1, min(n, _BACKGROUND)).astype(np.int64))
 
 
 def data_fingerprint(
