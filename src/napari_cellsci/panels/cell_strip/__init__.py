@@ -1,0 +1,1 @@
+"""The selected cell: its crop, its reconstruction, its track as a film, its scores."""

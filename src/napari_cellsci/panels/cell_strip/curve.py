@@ -1,0 +1,170 @@
+"""The score of one track over time."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pyqtgraph as pg
+from numpy.typing import NDArray
+from qtpy.QtCore import QSize, Qt, Signal
+from qtpy.QtGui import QColor, QResizeEvent
+from qtpy.QtWidgets import QSizePolicy, QVBoxLayout, QWidget
+
+from napari_cellsci.panels._theme import Theme
+from napari_cellsci.panels.cell_strip.film import LEAST
+
+_ROOMY = 110
+MINUTES_UP_TO = 180
+"""Tracks longer than this are drawn in hours."""
+
+
+class ScoreCurve(QWidget):
+    """Score against time with the spread of the models; click to go to a time.
+
+    Signals
+    -------
+    picked : int
+        Position along the track of the point nearest to the click.
+    """
+
+    picked = Signal(int)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._x: NDArray[np.float64] = np.empty(0)
+        self.plot = pg.PlotWidget(enableMenu=False)
+        self.plot.hideButtons()
+        self.plot.setMouseEnabled(x=True, y=False)
+        self.plot.setMinimumSize(120, LEAST)
+        self.plot.setToolTip(
+            "Score along the track: above 0 the second class. The band is the spread "
+            "of the models. Click to go there"
+        )
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addWidget(self.plot)
+        empty = np.empty(0)
+        self._low = pg.PlotDataItem(empty, empty, pen=None)
+        self._high = pg.PlotDataItem(empty, empty, pen=None)
+        self._band = pg.FillBetweenItem(self._low, self._high)
+        self._line = pg.PlotDataItem(empty, empty, connect="finite")
+        self._dots = pg.ScatterPlotItem(size=6, pen=None)
+        self._zero = pg.InfiniteLine(0, angle=0)
+        self._now = pg.InfiniteLine(0, angle=90)
+        for item in (self._band, self._zero, self._now, self._line, self._dots):
+            self.plot.addItem(item)
+        self.plot.scene().sigMouseClicked.connect(self._on_click)
+
+    def sizeHint(self) -> QSize:
+        """Return a low, wide size."""
+        return QSize(360, 96)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Name the axes where there is room for it."""
+        super().resizeEvent(event)
+        self._name_axes()
+
+    def _name_axes(self) -> None:
+        roomy = self.height() >= _ROOMY
+        for name in ("left", "bottom"):
+            self.plot.getAxis(name).showLabel(roomy)
+
+    def set_theme(self, theme: Theme) -> None:
+        """Take over the theme's colours."""
+        self.plot.setBackground(None)
+        for name in ("left", "bottom"):
+            axis = self.plot.getAxis(name)
+            axis.setPen(pg.mkPen(theme.line))
+            axis.setTextPen(pg.mkPen(theme.muted))
+            axis.setStyle(tickLength=-4, tickTextOffset=3)
+        self._line.setPen(pg.mkPen(theme.muted, width=1))
+        self._zero.setPen(pg.mkPen(theme.muted, width=1, style=Qt.PenStyle.DashLine))
+        self._now.setPen(pg.mkPen(theme.accent, width=2))
+        band = QColor(theme.text)
+        band.setAlpha(28)
+        self._band.setBrush(pg.mkBrush(band))
+
+    def show_track(
+        self,
+        frames: NDArray[np.int64],
+        scores: NDArray[np.float32],
+        spread: NDArray[np.float32],
+        colors: NDArray[np.float32],
+        frame_interval: float | None,
+    ) -> None:
+        """Draw the scores of a track.
+
+        Parameters
+        ----------
+        frames : array (k,) of int
+        scores, spread : array (k,)
+            NaN where a cell has none.
+        colors : array (k, 4)
+        frame_interval : float or None
+            Seconds; None when it is not known.
+        """
+        factor, unit = time_axis(frames, frame_interval)
+        self._factor = factor
+        self._x = frames * factor
+        low, high = scores - np.nan_to_num(spread), scores + np.nan_to_num(spread)
+        known = np.isfinite(scores)
+        self._low.setData(self._x[known], low[known])
+        self._high.setData(self._x[known], high[known])
+        self._line.setData(self._x, scores)
+        brushes = [QColor.fromRgbF(*map(float, c)) for c in np.clip(colors, 0, 1)]
+        self._dots.setData(
+            x=self._x[known],
+            y=scores[known],
+            brush=[pg.mkBrush(b) for b, k in zip(brushes, known, strict=True) if k],
+        )
+        self.plot.setLabel("bottom", f"time ({unit})")
+        self.plot.setLabel("left", "score")
+        self._name_axes()
+        self._fit(low[known], high[known])
+
+    def _fit(self, low: NDArray[np.float32], high: NDArray[np.float32]) -> None:
+        if not len(self._x):
+            return
+        left, right = float(self._x[0]), float(self._x[-1])
+        edge = max((right - left) * 0.02, 1e-3)
+        self.plot.setXRange(left - edge, right + edge, padding=0)
+        bottom = min(float(low.min(initial=0)), -0.5)
+        top = max(float(high.max(initial=0)), 0.5)
+        self.plot.setYRange(bottom, top, padding=0.06)
+
+    def show_time(self, frame: int | None) -> None:
+        """Mark the current frame."""
+        self._now.setVisible(frame is not None)
+        if frame is not None and len(self._x):
+            self._now.setValue(frame * self._factor)
+
+    def clear(self) -> None:
+        """Draw no track."""
+        self._x = empty = np.empty(0)
+        for item in (self._low, self._high, self._line):
+            item.setData(empty, empty)
+        self._dots.setData(x=empty, y=empty)
+        self._now.setVisible(False)
+
+    def pick(self, x: float) -> None:
+        """Tell which point of the track is nearest to a time of the axis."""
+        if len(self._x):
+            self.picked.emit(int(np.argmin(np.abs(self._x - x))))
+
+    def _on_click(self, event: Any) -> None:
+        if event.button() == Qt.MouseButton.LeftButton:
+            point = self.plot.getViewBox().mapSceneToView(event.scenePos())
+            self.pick(point.x())
+
+
+def time_axis(
+    frames: NDArray[np.int64], frame_interval: float | None
+) -> tuple[float, str]:
+    """Return what a frame is worth on the axis, and the axis's unit."""
+    if frame_interval is None:
+        return 1.0, "frames"
+    minutes = frame_interval / 60
+    longest = float(frames.max(initial=0)) * minutes
+    return (minutes, "min") if longest <= MINUTES_UP_TO else (minutes / 60, "h")

@@ -1,0 +1,493 @@
+"""The *Cells* panel."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from magicgui.widgets import create_widget
+from qtpy.QtCore import QTimer
+from qtpy.QtWidgets import (
+    QComboBox,
+    QDoubleSpinBox,
+    QFileDialog,
+    QHBoxLayout,
+    QLineEdit,
+    QWidget,
+)
+
+from napari_cellsci.cells.spec import PAPER_FOV_UM
+from napari_cellsci.errors import InputError
+from napari_cellsci.panels._base import PanelBase
+from napari_cellsci.panels._jobs import Job, JobState
+from napari_cellsci.panels._parts import (
+    RunLine,
+    WrapLabel,
+    advanced_section,
+    heading,
+    new_form,
+    plain_button,
+    whole_number,
+)
+from napari_cellsci.panels._strip import CropStrip
+from napari_cellsci.panels._theme import STEP
+from napari_cellsci.panels.cells.choice import (
+    CellsSource,
+    CropSettings,
+    read_layers,
+    what_is_missing,
+)
+from napari_cellsci.panels.cells.service import CellsService
+from napari_cellsci.viewer import adapters
+
+if TYPE_CHECKING:
+    import napari.viewer
+
+PREVIEW_DELAY_MS = 150
+UNKNOWN = "not known"
+"""What a number box shows at 0."""
+
+
+class CellsPanel(PanelBase):
+    """Choose a movie and its tracks, see the crops, make a project or open one."""
+
+    title = "Cells"
+
+    def __init__(self, viewer: napari.viewer.Viewer) -> None:
+        super().__init__(viewer)
+        self.service = self.session.service(CellsService)
+        self.preview_job = Job()
+        self._preview_timer = QTimer(self)
+        self._preview_timer.setSingleShot(True)
+        self._preview_timer.setInterval(PREVIEW_DELAY_MS)
+        self._preview_timer.timeout.connect(self._start_preview)
+        self._image_seen: int | None = None
+        self._path_typed = False
+        self._build_layers()
+        self._build_view()
+        self._build_controls()
+        self.run_line = RunLine("Crop cells", self.service.job, self.run)
+        self.foot.addWidget(self.run_line)
+        self._on(self.session.project_changed, self.mark_dirty)
+        self._on(self.service.job.changed, self._on_job)
+        self._on(self.preview_job.changed, self._on_preview_job)
+        self._on(self.preview_job.succeeded, self._show_preview)
+        self._on_image()
+        self.refresh()
+
+    def _build_layers(self) -> None:
+        tips = {
+            "Image": "The movie: time, y and x, possibly channels and planes",
+            "Tracks": "Where each cell is in each frame",
+            "Labels": "Masks of the cells: linked to tracks if there are none, and "
+            "used to measure the cells and to outline them",
+        }
+        self.combos: dict[str, Any] = {}
+        form = new_form()
+        for kind, tip in tips.items():
+            combo = create_widget(
+                annotation=f"napari.layers.{kind}" + " | None", label=kind, name=kind
+            )
+            combo.native.setToolTip(tip)
+            combo.native.setMinimumWidth(1)
+            combo.changed.connect(self._on_choice)
+            self.combos[kind] = combo
+            form.addRow(kind, combo.native)
+        self.combos["Image"].changed.connect(self._on_image)
+        self.body.addLayout(form)
+
+    def _build_view(self) -> None:
+        self.body.addWidget(heading("What will be cut"))
+        self.strip = CropStrip()
+        self.strip.set_ink(self.theme.muted)
+        self.body.addWidget(self.strip)
+        self.caption = WrapLabel(name="muted")
+        self.body.addWidget(self.caption)
+
+    def _build_controls(self) -> None:
+        form = new_form()
+        self.pixel_size = _number(" µm", 4, 0.001, 100, "Edge of a pixel")
+        self.fov = _number("", 2, 0.1, 10_000, "Edge of the square cut around a cell")
+        self.fov.setSpecialValueText("")
+        self.fov.setRange(0.1, 10_000)
+        self.fov.setValue(PAPER_FOV_UM)
+        self.fov_unit = QComboBox()
+        self.fov_unit.addItems(["µm", "px"])
+        row = QHBoxLayout()
+        row.setSpacing(STEP)
+        row.addWidget(self.fov, 1)
+        row.addWidget(self.fov_unit)
+        form.addRow("Pixel size", self.pixel_size)
+        form.addRow("Field of view", row)
+        form.addRow("Project", self._build_path())
+        self.body.addLayout(form)
+        self.body.addWidget(self._build_advanced())
+        self.body.addStretch()
+        self.pixel_size.valueChanged.connect(self._on_choice)
+        self.fov.valueChanged.connect(self._on_choice)
+        self.fov_unit.currentTextChanged.connect(self._on_unit)
+
+    def _build_path(self) -> QWidget:
+        self.path = QLineEdit()
+        self.path.setMinimumWidth(1)
+        self.path.setToolTip("Folder to make for crops, labels, models and scores")
+        self.path.textEdited.connect(self._on_path)
+        self.browse = plain_button("…", "Choose where the project folder is made")
+        self.browse.clicked.connect(self._browse)
+        line = QWidget()
+        row = QHBoxLayout(line)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.setSpacing(STEP)
+        row.addWidget(self.path, 1)
+        row.addWidget(self.browse)
+        return line
+
+    def _build_advanced(self) -> QWidget:
+        self.extra = QComboBox()
+        for words, value in (("as labelled", None), ("channels", "C"), ("planes", "Z")):
+            self.extra.addItem(words, value)
+        self.extra.setToolTip("Meaning of a fourth axis between time and y")
+        self.channels = QLineEdit("0")
+        self.channels.setToolTip(
+            "Channels that make a crop, counted from 0: 0, or 0, 2 for two of them"
+        )
+        self.plane = QComboBox()
+        self.plane.addItem("maximum of all", "max")
+        self.plane.setToolTip("Plane of a stack, or the maximum over its planes")
+        self.interval = _number(" min", 3, 0.001, 100_000, "Time between two frames")
+        form = new_form()
+        form.addRow("Frame interval", self.interval)
+        form.addRow("Fourth axis", self.extra)
+        form.addRow("Channels", self.channels)
+        form.addRow("Plane", self.plane)
+        self.extra.currentIndexChanged.connect(self._on_extra)
+        self.channels.editingFinished.connect(self._on_choice)
+        self.plane.currentIndexChanged.connect(self._on_choice)
+        self.interval.valueChanged.connect(self._on_choice)
+        return advanced_section(form)
+
+    def reset_choices(self, event: object = None) -> None:
+        """Follow layers that were added, removed, renamed or moved."""
+        for combo in self.combos.values():
+            combo.reset_choices(event)
+        if self.combos["Image"].value is None:
+            self._prefer_movies()
+        self._on_choice()
+
+    def on_show(self) -> None:
+        """Offer the layers there are; they can only be found from within a window."""
+        self.reset_choices()
+
+    def _prefer_movies(self) -> None:
+        for kind, combo in self.combos.items():
+            free = [layer for layer in combo.choices if layer is not None]
+            if combo.value is None and free:
+                combo.value = free[0]
+            if kind == "Image" and combo.value is None:
+                return
+
+    def settings(self) -> CropSettings:
+        """Return what is set.
+
+        Raises
+        ------
+        InputError
+            If the channels are not numbers.
+        """
+        return CropSettings(
+            pixel_size=self.pixel_size.value() or None,
+            frame_interval=(self.interval.value() or 0) * 60 or None,
+            fov=self.fov.value(),
+            fov_unit=self.fov_unit.currentText(),  # type: ignore[arg-type]
+            channels=_channel_numbers(self.channels.text()),
+            z=self.plane.currentData() or "max",
+            extra=self.extra.currentData(),
+        )
+
+    def layers(self) -> tuple[Any, Any, Any]:
+        """Return the chosen image, tracks and labels layers."""
+        return tuple(combo.value for combo in self.combos.values())  # type: ignore[return-value]
+
+    def source(self) -> CellsSource:
+        """Read the chosen layers.
+
+        Raises
+        ------
+        InputError
+            If something is missing or cannot be used.
+        """
+        return read_layers(*self.layers(), self.settings())
+
+    def run(self) -> None:
+        """Make a project of the chosen layers, or add them to the open one."""
+        try:
+            source = self.source()
+        except InputError as error:
+            self.tell_error(error)
+            return
+        roles = ("image", "tracks", "masks")
+        chosen = zip(roles, self.layers(), strict=True)
+        layers = {role: layer for role, layer in chosen if layer is not None}
+        if self._adds():
+            self.service.add(source, layers)
+        else:
+            self.service.create(source, Path(self.path.text()).expanduser(), layers)
+
+    def open_project(self) -> None:
+        """Ask for a project folder and open it."""
+        path = QFileDialog.getExistingDirectory(self, "Open a project")
+        if path:
+            self.service.open(Path(path))
+
+    def _adds(self) -> bool:
+        project = self.session.project
+        return project is not None and Path(self.path.text()).expanduser() == Path(
+            project.path
+        )
+
+    def _on_path(self) -> None:
+        self._path_typed = True
+        self.refresh()
+
+    def _browse(self) -> None:
+        path, _ = QFileDialog.getSaveFileName(
+            self, "Make the project folder", self.path.text()
+        )
+        if path:
+            self.path.setText(path)
+            self._on_path()
+
+    def _on_unit(self, unit: str) -> None:
+        size = self.pixel_size.value()
+        if size:
+            factor = 1 / size if unit == "px" else size
+            self.fov.setValue(self.fov.value() * factor)
+        elif unit == "px":
+            self.fov.setValue(64)
+        self._on_choice()
+
+    def _on_extra(self) -> None:
+        self._fill_planes()
+        self._on_choice()
+
+    def _on_image(self) -> None:
+        """Take over what the chosen image says of itself, and nothing it does not."""
+        image = self.combos["Image"].value
+        if image is None or id(image) == self._image_seen:
+            return
+        self._image_seen = id(image)
+        self.pixel_size.setValue(adapters.known_pixel_size(image) or 0)
+        self.interval.setValue((adapters.known_frame_interval(image) or 0) / 60)
+        self._fill_planes()
+        if not self._path_typed and self.session.project is None:
+            self.path.setText(str(_free_folder(image.name)))
+        self._on_choice()
+
+    def _fill_planes(self) -> None:
+        image = self.combos["Image"].value
+        planes = 0
+        if image is not None:
+            try:
+                axes = adapters.axes_of(image, self.extra.currentData()) or ""
+            except InputError:
+                axes = ""
+            shape = adapters.level_zero(image).shape
+            planes = shape[axes.index("Z")] if "Z" in axes else 0
+        while self.plane.count() > planes + 1:
+            self.plane.removeItem(self.plane.count() - 1)
+        for z in range(self.plane.count() - 1, planes):
+            self.plane.addItem(f"plane {z}", z)
+        self.plane.setEnabled(planes > 1)
+
+    def _on_choice(self, *_: object) -> None:
+        self.mark_dirty()
+        self._preview_timer.start()
+
+    def _start_preview(self) -> None:
+        if not self.isVisible() or self.service.job.state.busy:
+            return
+        try:
+            missing = what_is_missing(*self.layers(), self.settings())
+            if missing:
+                self.strip.say(missing)
+                self.caption.setText("")
+                return
+            source = self.source()
+        except InputError as error:
+            self.strip.say("")
+            self.caption.setText(str(error))
+            return
+        self.preview_job.start(source.preview)
+
+    def _on_preview_job(self) -> None:
+        job = self.preview_job
+        if job.state is JobState.FAILED and job.failure is not None:
+            self.strip.say("")
+            self.caption.setText(job.failure.message)
+
+    def _show_preview(self, found: tuple[Any, int, int]) -> None:
+        crops, n_cells, n_tracks = found
+        self.strip.show_crops(crops)
+        words = f"{whole_number(n_cells)} cells in {whole_number(n_tracks)} tracks"
+        image, tracks, _ = self.layers()
+        hint = None
+        if image is not None and tracks is not None:
+            hint = adapters.hint_of_mismatch(tracks, image)
+        self.caption.setText(f"{words}. {hint}" if hint else f"{words}.")
+
+    def _on_job(self) -> None:
+        self.run_line.refresh()
+        if self.service.job.state.busy:
+            what = self.service.job.progress
+            self.card.tell(f"{what.what}…" if what else "Working…")
+        else:
+            self.mark_dirty()
+
+    def refresh(self) -> None:
+        """Say where things stand and what comes next."""
+        job, project = self.service.job, self.session.project
+        self.run_line.allow(self._reason())
+        adds = self._adds()
+        self.run_line.set_verb("Add movie" if adds else "Crop cells")
+        opening = ("Open a project…", self.open_project)
+        if job.state is JobState.FAILED and job.failure is not None:
+            failure = job.failure
+            self.card.tell(
+                failure.message, "error", action=opening, details=failure.details
+            )
+        elif project is not None:
+            self._tell_project(opening)
+        elif self.combos["Image"].value is None:
+            self.card.tell(
+                "No project yet. Open a movie with its tracks, or start from the "
+                "simulated sample.",
+                reason="A project is a folder with the crops, labels and models of one "
+                "or more movies.",
+                action=opening,
+            )
+        else:
+            text = "Check the crops below, then press Crop cells."
+            self.card.tell(job.message or text, action=opening)
+
+    def _tell_project(self, opening: tuple[str, Any]) -> None:
+        project = self.session.project
+        assert project is not None
+        n = len(project.movies)
+        movies = "1 movie" if n == 1 else f"{n} movies"
+        labelled = len(project.labels)
+        self.card.tell(
+            f"{project.name}: {whole_number(self.session.n_cells)} cells in {movies}, "
+            f"{whole_number(labelled)} labelled.",
+            "good",
+            reason=self.service.job.message or "Next: score the cells.",
+            action=opening,
+        )
+
+    def _reason(self) -> str:
+        try:
+            missing = what_is_missing(*self.layers(), self.settings())
+        except InputError as error:
+            return str(error)
+        if missing:
+            return missing
+        path = self.path.text().strip()
+        if not path:
+            return "Say where the project folder is to be made."
+        if not self._adds() and _is_taken(Path(path).expanduser()):
+            return "This folder is not empty: choose another name."
+        return ""
+
+    def on_theme(self) -> None:
+        """Follow the theme."""
+        self.strip.set_ink(self.theme.muted)
+
+    def dispose(self) -> None:
+        """Stop the preview; a project being made goes on."""
+        self._preview_timer.stop()
+        self.preview_job.cancel()
+        super().dispose()
+
+    def python_code(self) -> str | None:
+        """Return the call that makes the project."""
+        image, tracks, labels = self.layers()
+        if image is None or not self.path.text():
+            return None
+        arguments = [f"    {self.path.text()!r},", f"    image={_named(image)},"]
+        for name, layer in (("tracks", tracks), ("masks", labels)):
+            if layer is not None:
+                arguments.append(f"    {name}={_named(layer)},")
+        arguments += [f"    {k}={v}," for k, v in self._numbers().items()]
+        start = "from napari_cellsci import Project\n\nproject = Project.create("
+        return "\n".join([start, *arguments, ")"])
+
+    def command_line(self) -> str | None:
+        """Return the command that makes the project, where the layers have files."""
+        image, tracks, labels = self.layers()
+        files = [
+            adapters.file_of(x) for x in (image, tracks or labels) if x is not None
+        ]
+        if len(files) != 2 or None in files or not self.path.text():
+            return None
+        options = {
+            "pixel_size": "--pixel-size",
+            "fov_px": "--fov-px",
+            "fov_um": "--fov",
+        }
+        numbers = "".join(
+            f" {options[k]} {v}" for k, v in self._numbers().items() if k in options
+        )
+        return (
+            f'cellsci new "{self.path.text()}" --image "{files[0]}" '
+            f'--tracks "{files[1]}"{numbers}'
+        )
+
+    def _numbers(self) -> dict[str, float]:
+        numbers = {}
+        if self.pixel_size.value():
+            numbers["pixel_size"] = round(self.pixel_size.value(), 6)
+        unit = "fov_um" if self.fov_unit.currentText() == "µm" else "fov_px"
+        numbers[unit] = round(self.fov.value(), 4)
+        if self.interval.value():
+            numbers["frame_interval"] = round(self.interval.value() * 60, 4)
+        return numbers
+
+
+def _number(
+    unit: str, digits: int, low: float, high: float, tip: str
+) -> QDoubleSpinBox:
+    """Return a number box whose 0 means that the value is not known."""
+    box = QDoubleSpinBox()
+    box.setDecimals(digits)
+    box.setRange(0, high)
+    box.setSingleStep(max(low, 10.0**-digits))
+    box.setSpecialValueText(UNKNOWN)
+    box.setSuffix(unit)
+    box.setToolTip(tip)
+    box.setMinimumWidth(1)
+    box.setKeyboardTracking(False)
+    return box
+
+
+def _channel_numbers(text: str) -> tuple[int, ...]:
+    parts = [part for part in re.split(r"[,;\s]+", text.strip()) if part]
+    if not parts or not all(part.isdecimal() for part in parts):
+        raise InputError("Name the channels by numbers counted from 0, such as 0, 2.")
+    return tuple(int(part) for part in parts)
+
+
+def _free_folder(name: str) -> Path:
+    """Return a folder under the home folder that is not taken yet."""
+    stem = re.sub(r"[^\w.-]+", "-", name).strip("-") or "cells"
+    base = Path.home() / "cellsci"
+    tried = (base / (stem if i == 1 else f"{stem}-{i}") for i in range(1, 1000))
+    return next(path for path in tried if not _is_taken(path))
+
+
+def _is_taken(path: Path) -> bool:
+    return path.is_file() or (path.is_dir() and any(path.iterdir()))
+
+
+def _named(layer: Any) -> str:
+    path = adapters.file_of(layer)
+    return repr(str(path)) if path else f"viewer.layers[{layer.name!r}].data"

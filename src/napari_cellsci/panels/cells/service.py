@@ -1,0 +1,124 @@
+"""Making and opening projects; goes on when the Cells panel is closed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from weakref import WeakValueDictionary
+
+from napari_cellsci.panels._jobs import Job
+from napari_cellsci.viewer import tags
+
+if TYPE_CHECKING:
+    from napari.layers import Layer
+
+    from napari_cellsci.panels.cells.choice import CellsSource
+    from napari_cellsci.project import Project
+    from napari_cellsci.tasks import CancelToken, OnEvent
+    from napari_cellsci.viewer.session import Session
+
+
+@dataclass(frozen=True, eq=False)
+class Made:
+    """A project with a movie that was just cropped from layers."""
+
+    project: Project
+    movie: str
+
+
+class CellsService:
+    """Runs the work of the Cells panel and hands its results to the session.
+
+    Parameters
+    ----------
+    session : Session
+
+    Attributes
+    ----------
+    job : Job
+        Making, extending or opening a project.
+    """
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._layers: WeakValueDictionary[str, Layer] = WeakValueDictionary()
+        self.job = Job()
+        self.job.succeeded.connect(self._on_done)
+
+    def create(
+        self, source: CellsSource, path: Path, layers: Mapping[str, Layer]
+    ) -> None:
+        """Make a project from layers.
+
+        Parameters
+        ----------
+        source : CellsSource
+        path : Path
+            Folder to make.
+        layers : mapping of role to layer
+            The layers that will show the project's movie.
+        """
+        self._layers = WeakValueDictionary(layers)
+        self.job.start(partial(_create, source, path))
+
+    def add(self, source: CellsSource, layers: Mapping[str, Layer]) -> None:
+        """Add a movie from layers to the open project."""
+        project = self._session.project
+        if project is not None:
+            self._layers = WeakValueDictionary(layers)
+            self.job.start(partial(_add, source, project))
+
+    def open(self, path: Path) -> None:
+        """Open a project."""
+        self._layers = WeakValueDictionary()
+        self.job.start(partial(_open, path))
+
+    def _on_done(self, made: Made) -> None:
+        viewer = self._session.viewer
+        if viewer is None:
+            made.project.close()
+            return
+        for role, layer in self._layers.items():
+            if layer in viewer.layers:  # it may have been deleted meanwhile
+                tags.tag(layer, made.project.path, made.movie, role)  # type: ignore[arg-type]
+        self._session.project = made.project
+        self._session.movie = made.movie
+
+
+def _create(
+    source: CellsSource, path: Path, on_event: OnEvent, token: CancelToken
+) -> Made:
+    from napari_cellsci.project import Project
+
+    settings, movie = source.settings, source.source.open()
+    width = {"fov_um" if settings.fov_unit == "µm" else "fov_px": settings.fov}
+    project = Project.create(
+        path,
+        **source.create_arguments(movie),
+        **width,  # type: ignore[arg-type]
+        channels=settings.channels,
+        z=settings.z,
+        on_event=on_event,
+        token=token,
+    )
+    return Made(project, project.movies[0].name)
+
+
+def _add(
+    source: CellsSource, project: Project, on_event: OnEvent, token: CancelToken
+) -> Made:
+    movie = source.source.open()
+    arguments: dict[str, Any] = source.create_arguments(movie)
+    image = arguments.pop("image")
+    name = project.add_movie(image, **arguments, on_event=on_event, token=token)
+    return Made(project, name)
+
+
+def _open(path: Path, on_event: OnEvent, token: CancelToken) -> Made:
+    from napari_cellsci.project import Project
+
+    project = Project.open(path)
+    return Made(project, project.movies[0].name)

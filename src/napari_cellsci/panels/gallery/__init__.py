@@ -1,0 +1,1 @@
+"""The *Gallery*: every crop of the project as a thumbnail, sorted by score or time."""

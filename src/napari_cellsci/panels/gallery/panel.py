@@ -1,0 +1,300 @@
+"""The *Gallery* panel."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from qtpy.QtCore import QItemSelection, QItemSelectionModel, QModelIndex, Qt
+from qtpy.QtGui import QColor
+from qtpy.QtWidgets import QComboBox, QLabel, QSizePolicy, QSlider, QToolButton
+
+from napari_cellsci.panels._base import PanelBase
+from napari_cellsci.panels._parts import whole_number
+from napari_cellsci.panels.gallery.delegate import GalleryDelegate, Looks
+from napari_cellsci.panels.gallery.model import GalleryModel, RowRole
+from napari_cellsci.panels.gallery.order import ORDERS, sorted_rows, usable
+from napari_cellsci.panels.gallery.spectrum import SpectrumStrip
+from napari_cellsci.panels.gallery.thumbnails import Thumbnails
+from napari_cellsci.panels.gallery.view import GalleryView
+from napari_cellsci.viewer.navigation import Navigator
+
+if TYPE_CHECKING:
+    import napari.viewer
+
+SMALLEST, LARGEST, USUAL = 40, 160, 64
+
+
+class GalleryPanel(PanelBase):
+    """Every crop of the project; click one to go to the cell."""
+
+    title = "Gallery"
+
+    def __init__(self, viewer: napari.viewer.Viewer) -> None:
+        super().__init__(viewer, scrolls=False)
+        self.thumbnails = Thumbnails(self.session)
+        self.looks = Looks(self.session)
+        self.model = GalleryModel(self.session, self.thumbnails)
+        self.delegate = GalleryDelegate(self.looks)
+        self.view = GalleryView()
+        self.view.setModel(self.model)
+        self.view.setItemDelegate(self.delegate)
+        self.spectrum = SpectrumStrip()
+        self._syncing = False
+        self._key = "score"
+        self._descending = False
+        self._order_stale = True
+        self._build_tools()
+        self.body.addWidget(self.view, 1)
+        self._connect()
+        self.on_theme()
+        self.refresh()
+
+    def _build_tools(self) -> None:
+        self.sort = QComboBox()
+        for order in ORDERS:
+            self.sort.addItem(f"by {order.title}", order.key)
+            self.sort.setItemData(
+                self.sort.count() - 1, order.tip, Qt.ItemDataRole.ToolTipRole
+            )
+        self.sort.setToolTip("Order of the cells")
+        self.reverse = QToolButton()
+        self.reverse.setObjectName("menu")
+        self.reverse.setText("⇄")
+        self.reverse.setCheckable(True)
+        self.reverse.setToolTip("The other way round")
+        self.contrast = QComboBox()
+        self.contrast.addItem("movie contrast", "movie")
+        self.contrast.addItem("crop contrast", "crop")
+        self.contrast.setToolTip(
+            "Brightness comparable over the movie, or each crop as clear as possible"
+        )
+        self.size_slider = QSlider(Qt.Orientation.Horizontal)
+        self.size_slider.setRange(SMALLEST, LARGEST)
+        self.size_slider.setValue(USUAL)
+        self.size_slider.setFixedWidth(72)
+        self.size_slider.setToolTip("Size of the thumbnails")
+        self.count = QLabel()
+        self.count.setObjectName("muted")
+        self.count.setSizePolicy(
+            QSizePolicy.Policy.Maximum, QSizePolicy.Policy.Preferred
+        )
+        self.tools = (
+            *(self.sort, self.reverse, self.contrast, self.size_slider),
+            *(self.spectrum, self.count),
+        )
+        for i, tool in enumerate(self.tools):
+            self.header.insertWidget(i, tool, 1 if tool is self.spectrum else 0)
+
+    def _connect(self) -> None:
+        session = self.session
+        self._on(session.project_changed, self._on_project)
+        self._on(session.scores_changed, self._on_scores)
+        self._on(session.labels_changed, self._on_looks)
+        self._on(session.classes_changed, self._on_looks)
+        self._on(session.display_changed, self._on_looks)
+        self._on(session.selection_changed, self._on_selection)
+        self._on(session.current_changed, self._on_selection)
+        self.sort.currentIndexChanged.connect(self._on_sort)
+        self.reverse.toggled.connect(self._on_sort)
+        self.contrast.currentIndexChanged.connect(self._on_contrast)
+        self.size_slider.valueChanged.connect(self._on_size)
+        self.spectrum.asked.connect(self.show_score)
+        self.view.scrolled.connect(self._show_span)
+        self.view.cleared.connect(self._clear)
+        self.view.doubleClicked.connect(self._zoom)
+        self.view.clicked.connect(self._go)
+        self.view.selectionModel().selectionChanged.connect(self._on_picked)
+
+    def refresh(self) -> None:
+        """Sort and draw anew."""
+        session = self.session
+        has_cells = session.project is not None
+        self.view.setVisible(has_cells)
+        self.card.setVisible(not has_cells)
+        for tool in self.tools:
+            tool.setVisible(has_cells)
+        if not has_cells:
+            self.card.tell(
+                "No cells yet.",
+                reason="Make or open a project in Cells: all its crops appear here.",
+            )
+        self._fill_sort()
+        if self._order_stale:
+            self._order_stale = False
+            self.model.set_rows(sorted_rows(session, self._key, self._descending))
+            self._start_place()
+        self.looks.forget()
+        self._show_spectrum()
+        self._sync_selection(scroll=session.current is not None)
+        self._show_span()
+        self.view.viewport().update()
+        self.count.setText(
+            f"{whole_number(session.n_cells)} cells" if has_cells else ""
+        )
+
+    def _fill_sort(self) -> None:
+        shown = usable(self.session, self._key)
+        self._syncing = True
+        self.sort.setCurrentIndex(self.sort.findData(shown))
+        for i, order in enumerate(ORDERS):
+            allowed = not order.needs_scores or self.session.scores is not None
+            item = self.sort.model().item(i)
+            item.setEnabled(allowed)
+            item.setToolTip(order.tip if allowed else "Score the cells first")
+        self._syncing = False
+
+    def _start_place(self) -> None:
+        """Begin where the classes meet: there a look is worth most."""
+        scores = self.session.scores
+        if scores is not None and usable(self.session, self._key) == "score":
+            self.show_score(0.0)
+        else:
+            self.view.scrollToTop()
+
+    def _show_spectrum(self) -> None:
+        scores = self.session.scores
+        if scores is None:
+            self.spectrum.show_scores(
+                np.empty(0, np.float32), self.session.scale, ("", "")
+            )
+            return
+        ends = (scores.names[0], scores.names[1])
+        self.spectrum.show_scores(scores.score, self.session.scale, ends)
+
+    def show_score(self, score: float) -> None:
+        """Scroll to the cells of about this score, sorting by score if need be."""
+        scores = self.session.scores
+        if scores is None:
+            return
+        if usable(self.session, self._key) != "score":
+            self.sort.setCurrentIndex(self.sort.findData("score"))
+        values = scores.score[self.model.rows]
+        known = values[np.isfinite(values)]
+        sign = -1 if self._descending else 1
+        place = int(np.searchsorted(sign * known, sign * score))
+        self.view.show_place(min(place, max(len(known) - 1, 0)))
+        self._show_span()
+
+    def _show_span(self) -> None:
+        scores, (first, last) = self.session.scores, self.view.visible_span()
+        if scores is None or last < first or usable(self.session, self._key) != "score":
+            self.spectrum.show_view(None)
+            return
+        ends = scores.score[self.model.rows[[first, last]]]
+        known = np.nan_to_num(ends, nan=self.session.scale.limit)
+        self.spectrum.show_view((float(known[0]), float(known[1])))
+
+    def _on_project(self) -> None:
+        self.thumbnails.clear()
+        self._order_stale = True
+        self.mark_dirty()
+
+    def _on_scores(self) -> None:
+        self._order_stale = self._order_stale or self._key not in ("time", "track")
+        self.mark_dirty()
+
+    def _on_looks(self) -> None:
+        self.looks.forget()
+        self.view.viewport().update()
+
+    def _on_sort(self) -> None:
+        if self._syncing:
+            return
+        self._key = self.sort.currentData()
+        self._descending = self.reverse.isChecked()
+        self._order_stale = True
+        self.mark_dirty()
+
+    def _on_contrast(self) -> None:
+        self.thumbnails.contrast = self.contrast.currentData()
+        self.view.viewport().update()
+
+    def _on_size(self, edge: int) -> None:
+        first, _ = self.view.visible_span()
+        self.delegate.edge = edge
+        self.view.set_edge(edge)
+        self.view.show_place(first, middle=False)
+        self._show_span()
+
+    def _on_selection(self) -> None:
+        if self.isVisible() and not self._syncing:
+            self._sync_selection(scroll=True)
+        elif not self._syncing:
+            self._dirty = True
+
+    def _sync_selection(self, scroll: bool) -> None:
+        """Show the session's selection in the list."""
+        session = self.session
+        self.delegate.current = -1 if session.current is None else session.current
+        places = self.model.places_of(session.selected)
+        picked = QItemSelection()
+        for start, stop in _runs(places):
+            picked.select(self.model.index(start, 0), self.model.index(stop, 0))
+        self._syncing = True
+        flag = QItemSelectionModel.SelectionFlag
+        self.view.selectionModel().select(picked, flag.ClearAndSelect)
+        if session.current is not None:
+            place = self.model.place_of(session.current)
+            if place >= 0:
+                index = self.model.index(place, 0)
+                self.view.selectionModel().setCurrentIndex(index, flag.NoUpdate)
+                if scroll:
+                    self.view.show_place(place, middle=not self._in_view(place))
+        self._syncing = False
+        scores = session.scores
+        known = scores is not None and session.current is not None
+        mark = scores.score[session.current] if known and scores is not None else np.nan
+        self.spectrum.show_mark(float(mark) if np.isfinite(mark) else None)
+        self.view.viewport().update()
+
+    def _in_view(self, place: int) -> bool:
+        first, last = self.view.visible_span()
+        return first <= place <= last
+
+    def _on_picked(self) -> None:
+        """Hand what was picked in the list to the session."""
+        if self._syncing:
+            return
+        selection = self.view.selectionModel()
+        places = np.array([index.row() for index in selection.selectedIndexes()])
+        rows = self.model.rows[places.astype(np.int64)]
+        current = selection.currentIndex().data(RowRole)
+        self._syncing = True
+        if len(rows) == 1:
+            self.session.select(int(rows[0]), go=True)
+        else:
+            self.session.select_many(rows, current if current in rows else None)
+        self._syncing = False
+        self.delegate.current = -1 if self.session.current is None else current
+        self.view.viewport().update()
+
+    def _go(self, index: QModelIndex) -> None:
+        row = index.data(RowRole)
+        if row is not None and len(self.session.selected) <= 1:
+            self.session.go_requested.emit(int(row))
+
+    def _zoom(self, index: QModelIndex) -> None:
+        row, project = index.data(RowRole), self.session.project
+        shown = self.session.shown
+        if row is None or project is None or shown is None:
+            return
+        width = project.spec.window(shown.info.pixel_size)
+        self.session.service(Navigator).zoom_to(int(row), 4 * width)
+
+    def _clear(self) -> None:
+        self.session.select(None)
+
+    def on_theme(self) -> None:
+        """Follow the theme."""
+        self.spectrum.set_ink(self.theme.text)
+        self.delegate.accent = QColor(self.theme.text)
+        self.view.viewport().update()
+
+
+def _runs(places: np.ndarray) -> list[tuple[int, int]]:
+    """Return the first and last of each run of consecutive numbers."""
+    if not len(places):
+        return []
+    cuts = np.flatnonzero(np.diff(places) > 1) + 1
+    return [(int(run[0]), int(run[-1])) for run in np.split(places, cuts)]

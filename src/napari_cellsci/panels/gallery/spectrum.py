@@ -1,0 +1,168 @@
+"""The spectrum strip: how many cells lie where between one class and the other."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from qtpy.QtCore import QPointF, QRectF, QSize, Qt, Signal
+from qtpy.QtGui import QColor, QMouseEvent, QPainter, QPainterPath, QPaintEvent, QPen
+from qtpy.QtWidgets import QSizePolicy, QWidget
+
+from napari_cellsci.panels.score.legend import gradient
+from napari_cellsci.viewer.colors import ScoreScale
+
+BINS = 120
+HEIGHT = 26
+
+
+class SpectrumStrip(QWidget):
+    """A histogram of the scores on the score map, with the part in view bracketed.
+
+    Signals
+    -------
+    asked : float
+        Score at which the strip was pressed or dragged.
+    """
+
+    asked = Signal(float)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._scale = ScoreScale()
+        self._counts: NDArray[np.float64] = np.zeros(0)
+        self._ends = ("", "")
+        self._view: tuple[float, float] | None = None
+        self._mark: float | None = None
+        self._ink = QColor("#FFFFFF")
+        self.setMinimumSize(120, HEIGHT)
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+        self.setCursor(Qt.CursorShape.PointingHandCursor)
+        self.setToolTip("How the scores are spread; click to see the cells there")
+
+    def sizeHint(self) -> QSize:
+        """Return a low, wide size."""
+        return QSize(400, HEIGHT)
+
+    def set_ink(self, color: str) -> None:
+        """Set the colour of bracket and text."""
+        self._ink = QColor(color)
+        self.update()
+
+    def show_scores(
+        self, scores: NDArray[np.float32], scale: ScoreScale, ends: tuple[str, str]
+    ) -> None:
+        """Show the histogram of scores; without any it is empty."""
+        finite = scores[np.isfinite(scores)]
+        self._scale, self._ends = scale, ends
+        clipped = np.clip(finite, -scale.limit, scale.limit)
+        edges = np.linspace(-scale.limit, scale.limit, BINS + 1)
+        counts = np.histogram(clipped, edges)[0]
+        # The root keeps a few rare cells visible beside thousands of common ones.
+        self._counts = np.sqrt(counts) if finite.size else np.zeros(0)
+        self.update()
+
+    def show_view(self, span: tuple[float, float] | None) -> None:
+        """Bracket the scores between which the cells in view lie."""
+        if span != self._view:
+            self._view = span
+            self.update()
+
+    def show_mark(self, score: float | None) -> None:
+        """Mark the score of the current cell."""
+        if score != self._mark:
+            self._mark = score
+            self.update()
+
+    def x_of(self, score: float) -> float:
+        """Return where a score lies (px)."""
+        part = np.clip(score / self._scale.limit, -1, 1)
+        left, width = self._bar()
+        return float(left + (part + 1) / 2 * width)
+
+    def _bar(self) -> tuple[float, float]:
+        names = self.fontMetrics()
+        left = names.horizontalAdvance(f"● {self._ends[0]}") + 8
+        right = names.horizontalAdvance(f"{self._ends[1]} ▲") + 8
+        width = self.width() - left - right
+        return (left, width) if width > 60 else (0.0, float(self.width()))
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        """Paint names, histogram, bracket and mark."""
+        if not self._counts.size:
+            return
+        painter = QPainter(self)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        left, width = self._bar()
+        height = float(self.height())
+        if left:
+            painter.setPen(self._ink)
+            middle = QRectF(0, 0, self.width(), height)
+            flags = Qt.AlignmentFlag
+            painter.drawText(
+                middle,
+                int((flags.AlignLeft | flags.AlignVCenter).value),
+                f"● {self._ends[0]}",
+            )
+            painter.drawText(
+                middle,
+                int((flags.AlignRight | flags.AlignVCenter).value),
+                f"{self._ends[1]} ▲",
+            )
+        self._paint_histogram(painter, left, width, height)
+        self._paint_view(painter, height)
+
+    def _paint_histogram(
+        self, painter: QPainter, left: float, width: float, height: float
+    ) -> None:
+        base = height - 6
+        tops = base - self._counts / max(self._counts.max(), 1) * (base - 2)
+        step = width / len(tops)
+        path = QPainterPath(QPointF(left, base))
+        for i, top in enumerate(tops):
+            path.lineTo(left + i * step, top)
+            path.lineTo(left + (i + 1) * step, top)
+        path.lineTo(left + width, base)
+        path.closeSubpath()
+        painter.setPen(Qt.PenStyle.NoPen)
+        painter.setBrush(gradient(self._scale, left, left + width))
+        painter.drawPath(path)
+        painter.drawRoundedRect(QRectF(left, base, width, 4), 1, 1)
+        zero = QPen(self._ink, 1)
+        zero.setDashPattern([2, 2])
+        painter.setPen(zero)
+        middle = left + width / 2
+        painter.drawLine(QPointF(middle, 1), QPointF(middle, height - 1))
+
+    def _paint_view(self, painter: QPainter, height: float) -> None:
+        if self._view is not None:
+            start, stop = sorted(self.x_of(score) for score in self._view)
+            stop = max(stop, start + 3)
+            shade = QColor(self._ink)
+            shade.setAlpha(36)
+            painter.setBrush(shade)
+            painter.setPen(QPen(self._ink, 1))
+            painter.drawRoundedRect(QRectF(start, 0.5, stop - start, height - 1), 2, 2)
+        if self._mark is not None:
+            x = self.x_of(self._mark)
+            painter.setPen(Qt.PenStyle.NoPen)
+            painter.setBrush(self._ink)
+            tip = QPainterPath(QPointF(x, height - 7))
+            tip.lineTo(x - 4, height)
+            tip.lineTo(x + 4, height)
+            tip.closeSubpath()
+            painter.drawPath(tip)
+
+    def mousePressEvent(self, event: QMouseEvent) -> None:
+        """Ask for the cells at the score under the mouse."""
+        self._ask(event)
+
+    def mouseMoveEvent(self, event: QMouseEvent) -> None:
+        """Scrub while dragging."""
+        if event.buttons():
+            self._ask(event)
+
+    def _ask(self, event: QMouseEvent) -> None:
+        left, width = self._bar()
+        if self._counts.size and width > 0:
+            part = np.clip((event.position().x() - left) / width, 0, 1)
+            self.asked.emit(float((2 * part - 1) * self._scale.limit))

@@ -1,0 +1,184 @@
+"""The legend: what colours, shapes and fillings of the overlay mean."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from qtpy.QtCore import QPointF, QRectF, QSize, Qt
+from qtpy.QtGui import QColor, QLinearGradient, QPainter, QPaintEvent, QPen, QPolygonF
+from qtpy.QtWidgets import QSizePolicy, QWidget
+
+from napari_cellsci.viewer.colors import NEUTRAL, UNLABELLED, ScoreScale
+from napari_cellsci.viewer.readout import significant
+
+BAR = 12
+SIGN = 12
+
+
+@dataclass(frozen=True, slots=True)
+class LegendState:
+    """What the legend explains.
+
+    Parameters
+    ----------
+    scale : ScoreScale or None
+        Colours of scores; None where classes are coloured.
+    ends : tuple of str
+        Names of the classes at the two ends of the scale.
+    palette : mapping of str to str
+        Colours of the classes by name.
+    ink, muted : str
+        Colours of text.
+    """
+
+    scale: ScoreScale | None
+    ends: tuple[str, str]
+    palette: Mapping[str, str]
+    ink: str
+    muted: str
+
+
+class Legend(QWidget):
+    """A colour bar with class names and ticks, and a line of signs."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._state: LegendState | None = None
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+        self.setToolTip(
+            "Colour: the score, blue below 0 and vermilion above. Shape: ● first "
+            "class, ▲ second class, ◌ unlike anything the classifier knows. Filled: "
+            "labelled by a person; hollow: predicted."
+        )
+
+    def explain(self, state: LegendState) -> None:
+        """Show another legend."""
+        self._state = state
+        self.updateGeometry()
+        self.update()
+
+    def sizeHint(self) -> QSize:
+        """Return the height of the lines."""
+        line = self.fontMetrics().height()
+        rows = 3 if self._state is None or self._state.scale is not None else 2
+        return QSize(200, round(rows * (line + 4) + BAR))
+
+    def minimumSizeHint(self) -> QSize:
+        """Leave the width free."""
+        return QSize(1, self.sizeHint().height())
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        """Paint the legend."""
+        state = self._state
+        if state is None:
+            return
+        painter = QPainter(self)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        line = self.fontMetrics().height()
+        y = 0.0
+        if state.scale is not None:
+            y = self._paint_scale(painter, state, state.scale, line)
+        else:
+            y = self._paint_classes(painter, state, line)
+        self._paint_signs(painter, state, y + 4, line)
+
+    def _paint_scale(
+        self, painter: QPainter, state: LegendState, scale: ScoreScale, line: int
+    ) -> float:
+        width = self.width()
+        painter.setPen(QColor(state.ink))
+        top = QRectF(0, 0, width, line)
+        left, right = Qt.AlignmentFlag.AlignLeft, Qt.AlignmentFlag.AlignRight
+        painter.drawText(top, int(left.value), f"● {state.ends[0]}")
+        painter.drawText(top, int(right.value), f"{state.ends[1]} ▲")
+        bar = QRectF(0, line + 2, width, BAR)
+        painter.setPen(Qt.PenStyle.NoPen)
+        painter.setBrush(gradient(scale, bar.left(), bar.right()))
+        painter.drawRoundedRect(bar, 2, 2)
+        painter.setPen(QColor(state.muted))
+        y = bar.bottom() + 2
+        ticks = scale.ticks()
+        for i, tick in enumerate(ticks):
+            x = bar.left() + (tick / scale.limit + 1) / 2 * bar.width()
+            painter.drawLine(QPointF(x, bar.bottom()), QPointF(x, bar.bottom() + 3))
+            words = ("+" if tick > 0 else "") + significant(tick, 2)
+            wide = self.fontMetrics().horizontalAdvance(words)
+            x = min(max(x - wide / 2, 0), width - wide)
+            if len(ticks) * wide * 1.3 < width or i in (0, 2, 4):
+                painter.drawText(QPointF(x, y + line - 2), words)
+        return y + line
+
+    def _paint_classes(self, painter: QPainter, state: LegendState, line: int) -> float:
+        x = 0.0
+        for name, color in state.palette.items():
+            painter.setPen(Qt.PenStyle.NoPen)
+            painter.setBrush(QColor(color))
+            painter.drawRoundedRect(QRectF(x, 2, SIGN, SIGN), 2, 2)
+            painter.setPen(QColor(state.ink))
+            painter.drawText(QPointF(x + SIGN + 4, line - 3), name)
+            x += SIGN + 12 + self.fontMetrics().horizontalAdvance(name)
+        return float(line + 4)
+
+    def _paint_signs(
+        self, painter: QPainter, state: LegendState, y: float, line: int
+    ) -> None:
+        x = 0.0
+        blue = state.palette.get(state.ends[0], NEUTRAL)
+        signs = (
+            ("disc", blue, True, "labelled"),
+            ("disc", blue, False, "predicted"),
+            ("outside", UNLABELLED, False, "unfamiliar"),
+        )
+        for shape, color, filled, words in signs:
+            place = QRectF(x + 1, y + (line - SIGN) / 2, SIGN, SIGN)
+            draw_sign(painter, place, shape, color, filled)
+            painter.setPen(QColor(state.muted))
+            painter.drawText(QPointF(x + SIGN + 6, y + line - 4), words)
+            x += SIGN + 16 + self.fontMetrics().horizontalAdvance(words)
+
+
+def gradient(scale: ScoreScale, left: float, right: float) -> QLinearGradient:
+    """Return the colours of the score map from left to right."""
+    blend = QLinearGradient(left, 0, right, 0)
+    for at, color in ((0, scale.negative), (0.5, NEUTRAL), (1, scale.positive)):
+        blend.setColorAt(at, QColor(color))
+    return blend
+
+
+def draw_sign(
+    painter: QPainter, place: QRectF, shape: str, color: str, filled: bool
+) -> None:
+    """Draw the sign of a cell: "disc", "triangle", "outside" or "blank".
+
+    Parameters
+    ----------
+    painter : QPainter
+    place : QRectF
+    shape : str
+    color : str
+    filled : bool
+        Filled means labelled by a person, hollow predicted.
+    """
+    ink = QColor(color)
+    pen = QPen(ink, 1.8)
+    painter.setBrush(ink if filled else Qt.BrushStyle.NoBrush)
+    inner = place.adjusted(1, 1, -1, -1)
+    if shape == "outside":
+        pen.setDashPattern([1.4, 1.4])
+    painter.setPen(pen)
+    if shape == "triangle":
+        painter.drawPolygon(
+            QPolygonF(
+                [
+                    QPointF(inner.center().x(), inner.top()),
+                    QPointF(inner.right(), inner.bottom()),
+                    QPointF(inner.left(), inner.bottom()),
+                ]
+            )
+        )
+    elif shape == "blank":
+        painter.drawLine(inner.topLeft(), inner.bottomRight())
+        painter.drawLine(inner.topRight(), inner.bottomLeft())
+    else:
+        painter.drawEllipse(inner)

@@ -1,0 +1,393 @@
+"""The *Score* panel."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from qtpy.QtCore import Qt
+from qtpy.QtWidgets import (
+    QCheckBox,
+    QComboBox,
+    QFileDialog,
+    QGridLayout,
+    QHBoxLayout,
+    QLabel,
+    QSlider,
+)
+
+from napari_cellsci.panels._base import PanelBase
+from napari_cellsci.panels._jobs import JobState
+from napari_cellsci.panels._parts import (
+    RunLine,
+    WrapLabel,
+    advanced_section,
+    heading,
+    new_form,
+    plain_button,
+    whole_number,
+)
+from napari_cellsci.panels._theme import STEP
+from napari_cellsci.panels.score.legend import Legend, LegendState
+from napari_cellsci.panels.score.service import Offer, ScoreService
+from napari_cellsci.panels.score.summary import (
+    NumberTable,
+    called_columns,
+    called_rows,
+    in_words,
+)
+from napari_cellsci.viewer.overlay import Overlay
+from napari_cellsci.viewer.scores import by_label
+
+if TYPE_CHECKING:
+    import napari.viewer
+
+COLOR_BY = (("score", "score"), ("prediction", "prediction"), ("label", "label"))
+SHOWN = (
+    ("markers", "Markers", "One marker per cell at every frame"),
+    ("outlines", "Outlines", "Outlines of the masks, where the movie has masks"),
+    ("tracks", "Tracks", "Tails of the tracks"),
+    ("text", "Score in numbers", "The score beside every marker"),
+)
+
+
+class ScorePanel(PanelBase):
+    """Choose a classifier, score every cell, choose what the overlay shows."""
+
+    title = "Score"
+    data_filter = "CSV (*.csv)"
+
+    def __init__(self, viewer: napari.viewer.Viewer) -> None:
+        super().__init__(viewer)
+        self.service = self.session.service(ScoreService)
+        self._offers: list[Offer] = []
+        self._filling = False
+        self._build_choice()
+        self._build_view()
+        self._build_overlay()
+        self.run_line = RunLine("Score", self.service.job, self.run)
+        self.foot.addWidget(self.run_line)
+        session = self.session
+        for signal in (
+            session.project_changed,
+            session.scores_changed,
+            session.labels_changed,
+            session.classes_changed,
+            session.display_changed,
+        ):
+            self._on(signal, self.mark_dirty)
+        self._on(self.service.offers_changed, self.mark_dirty)
+        self._on(self.service.job.changed, self._on_job)
+        self.refresh()
+
+    def _build_choice(self) -> None:
+        self.bundles = QComboBox()
+        self.bundles.setMinimumWidth(1)
+        self.bundles.setSizeAdjustPolicy(
+            QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
+        )
+        self.bundles.setMinimumContentsLength(10)
+        self.bundles.setToolTip("The classifier: an encoder and its trained models")
+        self.browse = plain_button("…", "Use a classifier saved in a folder")
+        self.browse.clicked.connect(self._browse)
+        self.members = QComboBox()
+        self.members.setToolTip(
+            "A classifier holds several models trained from other starting points; "
+            "their mean decides, their spread is the uncertainty"
+        )
+        row = QHBoxLayout()
+        row.setSpacing(STEP)
+        row.addWidget(self.bundles, 1)
+        row.addWidget(self.browse)
+        form = new_form()
+        form.addRow("Classifier", row)
+        form.addRow("Models", self.members)
+        self.body.addLayout(form)
+        self.members.currentIndexChanged.connect(self._on_member)
+
+    def _build_view(self) -> None:
+        self.legend = Legend()
+        self.body.addWidget(self.legend)
+        self.counts = QGridLayout()
+        self.counts.setContentsMargins(0, 0, 0, 0)
+        self.counts.setHorizontalSpacing(3 * STEP)
+        self.counts.setVerticalSpacing(STEP // 2)
+        self.counts.setColumnStretch(0, 1)
+        self.counts_title = heading("Cells")
+        self.body.addWidget(self.counts_title)
+        self.body.addLayout(self.counts)
+        self.called_title = heading("How labelled cells are called")
+        self.called = NumberTable()
+        self.called_note = WrapLabel(name="muted")
+        self.body.addWidget(self.called_title)
+        self.body.addWidget(self.called)
+        self.body.addWidget(self.called_note)
+
+    def _build_overlay(self) -> None:
+        self.color_by = QComboBox()
+        for words, value in COLOR_BY:
+            self.color_by.addItem(words, value)
+        self.color_by.setToolTip("Meaning of the colours on the movie")
+        self.color_by.currentIndexChanged.connect(self._on_color_by)
+        form = new_form()
+        form.addRow("Colour by", self.color_by)
+        self.body.addWidget(heading("On the movie"))
+        self.body.addLayout(form)
+        grid = QGridLayout()
+        grid.setContentsMargins(0, 0, 0, 0)
+        grid.setSpacing(STEP)
+        self.checks: dict[str, QCheckBox] = {}
+        for i, (name, words, tip) in enumerate(SHOWN):
+            box = QCheckBox(words)
+            box.setToolTip(tip)
+            box.toggled.connect(self._on_shown)
+            self.checks[name] = box
+            grid.addWidget(box, i // 2, i % 2)
+        self.body.addLayout(grid)
+        self.size = QSlider(Qt.Orientation.Horizontal)
+        self.size.setRange(4, 60)
+        self.size.setToolTip("Diameter of the markers (px of the movie)")
+        self.size.valueChanged.connect(self._on_size)
+        advanced = new_form()
+        advanced.addRow("Marker size", self.size)
+        self.body.addWidget(advanced_section(advanced))
+        self.body.addStretch()
+
+    def run(self) -> None:
+        """Score all cells with the chosen classifier."""
+        offer = self._offers[self.bundles.currentIndex()]
+        self.service.run(offer.source, self.members.currentData())
+
+    def save_data(self, path: str) -> None:
+        """Write the scores as CSV."""
+        if self.service.scored is not None:
+            self.service.scored.scores.save_csv(path)
+
+    def has_data(self) -> bool:
+        """Whether there are scores."""
+        return self.service.scored is not None
+
+    def _browse(self) -> None:
+        path = QFileDialog.getExistingDirectory(self, "Folder of a classifier")
+        if path:
+            self.service.add_folder(Path(path))
+            self.bundles.setCurrentIndex(self.bundles.count() - 1)
+
+    def _on_member(self) -> None:
+        # Other models of the classifier that is shown are there at once.
+        scored = self.service.scored
+        if self._filling or scored is None or self.service.job.state.busy:
+            return
+        self.service.run(
+            self._offers[self.bundles.currentIndex()].source,
+            self.members.currentData(),
+        )
+
+    def _on_color_by(self) -> None:
+        if not self._filling:
+            self.session.show(color_by=self.color_by.currentData())
+
+    def _on_shown(self) -> None:
+        if not self._filling:
+            self.session.show(**{n: box.isChecked() for n, box in self.checks.items()})
+
+    def _on_size(self, size: int) -> None:
+        if not self._filling:
+            self.session.show(marker_size=float(size))
+
+    def _on_job(self) -> None:
+        self.run_line.refresh()
+        job = self.service.job
+        if job.state.busy:
+            what = job.progress
+            self.card.tell(f"{what.what}…" if what else "Starting…")
+        else:
+            self.mark_dirty()
+
+    def refresh(self) -> None:
+        """Bring everything up to date."""
+        self._filling = True
+        self._fill_bundles()
+        self._fill_members()
+        self._fill_display()
+        self._filling = False
+        self._fill_counts()
+        self._fill_called()
+        self._tell()
+
+    def _fill_bundles(self) -> None:
+        offers = self.service.offers()
+        if offers == self._offers:
+            return
+        chosen = self.bundles.currentText()
+        self._offers = offers
+        self.bundles.clear()
+        for i, offer in enumerate(offers):
+            self.bundles.addItem(offer.title)
+            self.bundles.setItemData(i, offer.tip, Qt.ItemDataRole.ToolTipRole)
+        self.bundles.setCurrentIndex(max(0, self.bundles.findText(chosen)))
+
+    def _fill_members(self) -> None:
+        bundle = self.session.bundle
+        n = bundle.n_members if bundle is not None else 0
+        words = f"mean of {n}" if n else "mean of all"
+        if self.members.count() == n + 1 and self.members.itemText(0) == words:
+            return
+        chosen = self.members.currentData()
+        self.members.clear()
+        self.members.addItem(words, None)
+        for k in range(n):
+            self.members.addItem(f"model {k}", k)
+        self.members.setCurrentIndex(max(0, self.members.findData(chosen)))
+        self.members.setEnabled(n > 1)
+        if n <= 1:
+            self.members.setToolTip("Score once to see the models of this classifier")
+
+    def _fill_display(self) -> None:
+        display = self.session.display
+        self.color_by.setCurrentIndex(self.color_by.findData(display.color_by))
+        for name, box in self.checks.items():
+            box.setChecked(getattr(display, name))
+        self.size.setValue(round(display.marker_size))
+        outlines = self.session.service(Overlay).has_outlines
+        self.checks["outlines"].setEnabled(outlines)
+        self.checks["outlines"].setToolTip(
+            "Outlines of the masks"
+            if outlines
+            else "This movie has no masks to outline"
+        )
+        names = self.session.scores.names[:-1] if self.session.scores else ()
+        project = self.session.project
+        ends = names or (project.classes if project is not None else ())
+        by_score = display.color_by == "score" and self.session.scores is not None
+        self.legend.explain(
+            LegendState(
+                self.session.scale if by_score else None,
+                (ends[0], ends[1]) if len(ends) > 1 else ("f < 0", "f ≥ 0"),
+                self.session.palette,
+                self.theme.text,
+                self.theme.muted,
+            )
+        )
+        self.legend.setVisible(project is not None)
+
+    def _fill_counts(self) -> None:
+        while self.counts.count():
+            widget = self.counts.takeAt(0).widget()
+            if widget is not None:
+                widget.setParent(None)
+                widget.deleteLater()
+        scores = self.session.scores
+        self.counts_title.setVisible(scores is not None)
+        if scores is None:
+            return
+        for r, (words, number) in enumerate(in_words(scores)):
+            value = QLabel(number)
+            value.setAlignment(Qt.AlignmentFlag.AlignRight)
+            sign = {0: "● ", 1: "▲ "}.get(r, "") if scores.n_classes > r else ""
+            sign = sign or {"out-of-distribution": "◌ "}.get(words, "   ")
+            label = QLabel(sign + words)
+            color = self.session.palette.get(words)
+            if color is not None and words != "blank":
+                label.setStyleSheet(f"color: {self._readable(color)};")
+            self.counts.addWidget(label, r, 0)
+            self.counts.addWidget(value, r, 1)
+
+    def _readable(self, color: str) -> str:
+        from napari_cellsci.panels._theme import mix
+
+        return mix(color, "#FFFFFF", 0.35) if self.theme.dark else color
+
+    def _fill_called(self) -> None:
+        scores, project = self.session.scores, self.session.project
+        rows = []
+        if scores is not None and project is not None and len(project.labels):
+            rows = by_label(scores, project.labels.as_series())
+        for widget in (self.called_title, self.called, self.called_note):
+            widget.setVisible(bool(rows))
+        if not rows or scores is None:
+            return
+        colors: list[str | None] = [
+            self._readable(self.session.palette.get(row.label, self.theme.text))
+            for row in rows
+        ]
+        self.called.fill(called_columns(scores.names[:-1]), called_rows(rows), colors)
+        strangers = [row for row in rows if row.label not in scores.names]
+        if strangers and scores.n_classes == 2:
+            n, sure = sum(r.n for r in strangers), sum(r.sure for r in strangers)
+            self.called_note.setText(
+                f"{sure} of {n} cells of classes the classifier was never taught are "
+                f"called {scores.names[1]} without doubt."
+            )
+        else:
+            self.called_note.setText("")
+
+    def _tell(self) -> None:
+        job, session = self.service.job, self.session
+        project, scores = session.project, session.scores
+        self.run_line.allow("" if project is not None else "Make a project first.")
+        if job.state is JobState.FAILED and job.failure is not None:
+            self.card.tell(job.failure.message, "error", details=job.failure.details)
+        elif project is None:
+            self.card.tell(
+                "No cells yet.",
+                reason="Make or open a project in Cells; then score its cells.",
+            )
+        elif scores is None:
+            self.card.tell(
+                f"{whole_number(session.n_cells)} cells, none scored yet.",
+                reason=job.message or "Next: press Score.",
+            )
+        else:
+            trouble = session.service(Overlay).trouble
+            name = session.bundle.name if session.bundle is not None else "?"
+            self.card.tell(
+                f"{whole_number(int(scores.scored.sum()))} cells scored by {name}.",
+                "warning" if trouble else "good",
+                reason=trouble or self._held_out(),
+            )
+
+    def _held_out(self) -> str:
+        report = getattr(getattr(self.session.bundle, "heads", None), "report", None)
+        if report is None:
+            return self.service.job.message
+        low, high = report.balanced_accuracy_interval
+        return (
+            f"Balanced accuracy on held-out tracks {report.balanced_accuracy:.2f} "
+            f"[{low:.2f}–{high:.2f}]."
+        )
+
+    def on_theme(self) -> None:
+        """Follow the theme."""
+        self.mark_dirty()
+
+    def python_code(self) -> str | None:
+        """Return the lines that score the project."""
+        project = self.session.project
+        if project is None:
+            return None
+        arguments = f"{self._source()!r}{self._member(', member=')}"
+        return (
+            "from napari_cellsci import Project\n\n"
+            f"with Project.open({str(project.path)!r}) as project:\n"
+            f"    scores = project.score({arguments})\n"
+        )
+
+    def command_line(self) -> str | None:
+        """Return the command that scores the project."""
+        project = self.session.project
+        if project is None:
+            return None
+        source: Any = self._offers[self.bundles.currentIndex()].source
+        option = "--bundle" if isinstance(source, Path) else "--model"
+        member = self._member(" --member ")
+        return (
+            f'cellsci score "{project.path}" {option} "{source}"{member} -o scores.csv'
+        )
+
+    def _source(self) -> str:
+        return str(self._offers[self.bundles.currentIndex()].source)
+
+    def _member(self, before: str) -> str:
+        member = self.members.currentData()
+        return "" if member is None else f"{before}{member}"

@@ -1,0 +1,127 @@
+"""*Open workspace*: the panels laid out around the movie."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from qtpy.QtCore import Qt
+from qtpy.QtWidgets import QDockWidget, QMainWindow
+
+from napari_cellsci.viewer.session import get_session
+
+if TYPE_CHECKING:
+    import napari.viewer
+
+PLUGIN = "napari-cellsci"
+SIDE = (("Cells", "right"), ("Score", "right"))
+BELOW = (("Gallery", "bottom"), ("Cell", "bottom"))
+SIDE_WIDTH, SIDE_NARROW, WIDE = 360, 328, 1420
+"""Width of the side column; narrower in windows below `WIDE`, for the movie's half."""
+HIGH = 900
+"""Height (px) from which the strips span the whole window and are higher."""
+HEIGHTS_LOW, HEIGHTS_HIGH = (114, 136), (182, 156)
+"""Gallery and cell strip: one row of thumbnails, or two."""
+
+
+def open_workspace(
+    viewer: napari.viewer.Viewer,
+    project: str | os.PathLike[str] | None = None,
+    score: bool = True,
+) -> None:
+    """Open all panels: Cells and Score beside the movie, Gallery and Cell below it.
+
+    Parameters
+    ----------
+    viewer : napari.viewer.Viewer
+    project : path, optional
+        A project to open at once.
+    score : bool
+        Also score its cells at once, with its newest classifier or the one that comes
+        with the plugin.
+    """
+    docks = {name: _dock(viewer, name, area) for name, area in (*SIDE, *BELOW)}
+    window = next(iter(docks.values())).parent()
+    if isinstance(window, QMainWindow):
+        _arrange(window, docks)
+    if project is not None:
+        open_project(viewer, project, score=score)
+
+
+def open_project(
+    viewer: napari.viewer.Viewer,
+    project: str | os.PathLike[str],
+    *,
+    score: bool = True,
+) -> None:
+    """Open a project in the session of a viewer and show its first movie.
+
+    Raises
+    ------
+    ProjectError
+        If it cannot be opened.
+    """
+    from napari_cellsci.panels.score.service import ScoreService
+    from napari_cellsci.project import Project
+    from napari_cellsci.viewer.overlay import Overlay
+
+    session = get_session(viewer)
+    session.service(Overlay)
+    service = session.service(ScoreService)
+    session.project = Project.open(Path(project))
+    if score:
+        service.run()
+
+
+def _dock(viewer: Any, name: str, area: str) -> QDockWidget:
+    """Return the dock of a panel, opened if it is not there yet."""
+    for widget in viewer.window.dock_widgets.values():
+        if getattr(widget, "title", None) == name:
+            return _dock_of(widget)
+    kind = _panel(name)
+    # The very name under which napari's Plugins menu would open and find it.
+    dock: QDockWidget = viewer.window.add_dock_widget(
+        kind(viewer), name=f"{name} ({PLUGIN})", area=area
+    )
+    dock.setWindowTitle(name)
+    return dock
+
+
+def _dock_of(widget: Any) -> QDockWidget:
+    parent = widget.parent()
+    while parent is not None and not isinstance(parent, QDockWidget):
+        parent = parent.parent()
+    return parent
+
+
+def _panel(name: str) -> Any:
+    from napari_cellsci.panels.cell_strip.panel import CellStripPanel
+    from napari_cellsci.panels.cells.panel import CellsPanel
+    from napari_cellsci.panels.gallery.panel import GalleryPanel
+    from napari_cellsci.panels.score.panel import ScorePanel
+
+    kinds = (CellsPanel, ScorePanel, GalleryPanel, CellStripPanel)
+    return next(kind for kind in kinds if kind.title == name)
+
+
+def _arrange(window: QMainWindow, docks: dict[str, QDockWidget]) -> None:
+    """Tab the side column, stack the strips below, and give the movie its half."""
+    bottom, left = (
+        Qt.DockWidgetArea.BottomDockWidgetArea,
+        Qt.DockWidgetArea.LeftDockWidgetArea,
+    )
+    high = window.height() >= HIGH
+    # napari's own column needs some 550 px: in a low window it reaches the bottom.
+    window.setCorner(Qt.Corner.BottomLeftCorner, bottom if high else left)
+    window.setCorner(Qt.Corner.BottomRightCorner, bottom)
+    window.tabifyDockWidget(docks["Cells"], docks["Score"])
+    docks["Cells"].raise_()
+    window.splitDockWidget(docks["Gallery"], docks["Cell"], Qt.Orientation.Vertical)
+    side = SIDE_WIDTH if window.width() >= WIDE else SIDE_NARROW
+    window.resizeDocks([docks["Cells"]], [side], Qt.Orientation.Horizontal)
+    window.resizeDocks(
+        [docks["Gallery"], docks["Cell"]],
+        list(HEIGHTS_HIGH if high else HEIGHTS_LOW),
+        Qt.Orientation.Vertical,
+    )

@@ -1,0 +1,215 @@
+"""What the overlay paints: looks of markers, labels by score, and colours of tracks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_cellsci.viewer.colors import (
+    FloatArray,
+    ScoreScale,
+    colors_of_codes,
+    rgba,
+)
+
+if TYPE_CHECKING:
+    from napari_cellsci.viewer.session import ColorBy, Session
+
+CLASS_SYMBOLS = ("disc", "triangle_up", "diamond", "square", "star", "cross")
+"""● for the first class, ▲ for the second, then others."""
+OUTSIDE_SYMBOL = "ring"
+BLANK_SYMBOL = "x"
+FILLED_ALPHA = 0.85
+
+
+def codes_shown(session: Session) -> NDArray[np.int64]:
+    """Return each cell's class in the palette: its label, else its prediction."""
+    labels = session.label_codes()
+    return np.where(labels >= 0, labels, session.predicted_codes())
+
+
+def paint(session: Session) -> FloatArray:
+    """Return the colour of every cell under the session's `color_by`, (n, 4)."""
+    by = session.display.color_by
+    if by == "score" and session.scores is not None:
+        return session.scale.colors(session.scores.score)
+    codes = session.predicted_codes() if by == "prediction" else session.label_codes()
+    return colors_of_codes(codes, tuple(session.palette.values()))
+
+
+def fill(session: Session) -> FloatArray:
+    """Return the inside of every marker: its label's colour, else nothing."""
+    codes = session.label_codes()
+    colors = colors_of_codes(codes, tuple(session.palette.values()), FILLED_ALPHA)
+    colors[codes < 0] = 0
+    return colors
+
+
+def symbols(session: Session) -> NDArray[np.object_]:
+    """Return the symbol of every cell.
+
+    Labelled cells have their label's, others their prediction's; out-of-distribution
+    and blank cells without a label have symbols of their own.
+    """
+    table = np.array(CLASS_SYMBOLS, dtype=object)
+    codes = codes_shown(session)
+    found = table[np.where(codes < 0, 0, codes) % len(table)]
+    if session.scores is not None:
+        free = session.label_codes() < 0
+        found[free & session.scores.outside] = OUTSIDE_SYMBOL
+        found[free & session.scores.blank] = BLANK_SYMBOL
+    return found
+
+
+def bins(session: Session) -> tuple[NDArray[np.uint8], FloatArray]:
+    """Return a small number per cell and the colours of these numbers.
+
+    Returns
+    -------
+    bins : array (n,) of uint8
+        0 where there is nothing to show.
+    colors : array (256, 4)
+    """
+    by = session.display.color_by
+    if by == "score" and session.scores is not None:
+        return session.scale.bins(session.scores.score), session.scale.bin_colors()
+    codes = session.predicted_codes() if by == "prediction" else session.label_codes()
+    colors = np.zeros((256, 4), np.float32)
+    palette = [rgba(color) for color in session.palette.values()]
+    colors[1 : len(palette) + 1] = palette
+    return (codes + 1).astype(np.uint8), colors
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class CodeScale:
+    """Colours of the classes, for layers that colour numbers."""
+
+    colors_by_code: FloatArray
+
+    def map(self, values: NDArray[Any]) -> FloatArray:
+        """Return the colours of class codes given as floats; −1 is unlabelled."""
+        codes = np.rint(np.asarray(values)).astype(np.int64)
+        return self.colors_by_code[codes]
+
+
+def feature_scales(session: Session) -> dict[ColorBy, Any]:
+    """Return for each `color_by` the object that maps its column to colours."""
+    palette = tuple(session.palette.values())
+    # Index −1 of the table is the last row: the colour of cells without a class.
+    codes = np.append(np.arange(len(palette)), -1)
+    by_class = CodeScale(colors_of_codes(codes, palette))
+    return {
+        "score": ScoreMap(session.scale),
+        "prediction": by_class,
+        "label": by_class,
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class ScoreMap:
+    """A `ScoreScale` in the form of a napari colormap that is not normalised."""
+
+    scale: ScoreScale
+    name: str = "score"
+
+    def map(self, values: NDArray[Any]) -> FloatArray:
+        """Return the colours of scores."""
+        return self.scale.colors(np.asarray(values, dtype=np.float32))
+
+
+class PaintedMasks:
+    """Masks whose objects carry the bin of their cell at their own frame.
+
+    napari slices it like any array; only the frame on screen is computed, so that a
+    recolouring costs no more than one frame.
+
+    Parameters
+    ----------
+    masks : array-like (T, Y, X) of int
+        Label images; read lazily.
+    frames : list of (ids, rows)
+        For each frame the object ids and the rows of their cells.
+    ndim : int
+        Axes of the layer; axes between time and y have length 1.
+    """
+
+    dtype = np.dtype(np.uint8)
+
+    def __init__(
+        self,
+        masks: Any,
+        frames: list[tuple[NDArray[np.int64], NDArray[np.int64]]],
+        ndim: int = 3,
+    ) -> None:
+        self._masks = masks
+        self._frames = frames
+        self._bins: NDArray[np.uint8] = np.zeros(0, np.uint8)
+        t, y, x = masks.shape
+        self.shape = (t, *[1] * (ndim - 3), y, x)
+
+    @property
+    def ndim(self) -> int:
+        """Number of axes."""
+        return len(self.shape)
+
+    @property
+    def size(self) -> int:
+        """Number of pixels."""
+        return int(np.prod(self.shape))
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def paint(self, by_row: NDArray[np.uint8]) -> None:
+        """Give every row of the project its bin."""
+        self._bins = by_row
+
+    def frame(self, t: int) -> NDArray[np.uint8]:
+        """Return one painted frame (Y, X)."""
+        ids, rows = self._frames[t]
+        picture = np.asarray(self._masks[t])
+        lut = np.zeros(max(int(ids.max(initial=0)), int(picture.max(initial=0))) + 1)
+        if self._bins.size:
+            lut[ids] = self._bins[rows]
+        return lut.astype(np.uint8)[picture]
+
+    def __getitem__(self, key: Any) -> NDArray[np.uint8]:
+        keys = key if isinstance(key, tuple) else (key,)
+        if Ellipsis in keys:
+            at = keys.index(Ellipsis)
+            missing = (slice(None),) * (self.ndim - len(keys) + 1)
+            keys = (*keys[:at], *missing, *keys[at + 1 :])
+        keys = (*keys, *(slice(None),) * (self.ndim - len(keys)))
+        first, rest = keys[0], keys[1:]
+        one = not isinstance(first, slice)
+        times = [int(first)] if one else range(len(self))[first]
+        shape = self.shape[1:]
+        frames = np.stack([self.frame(t).reshape(shape)[rest] for t in times])
+        return frames[0] if one else frames
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
+        return self[:].astype(dtype or self.dtype)
+
+
+def frames_of(
+    table: Any, movie: str, n_frames: int, ids: NDArray[np.int64]
+) -> list[tuple[NDArray[np.int64], NDArray[np.int64]]]:
+    """Return for each frame the ids of its objects and the rows of their cells.
+
+    Parameters
+    ----------
+    table : CellTable
+    movie : str
+    n_frames : int
+    ids : array (n,) of int
+        Object of every row; 0 where a cell has none.
+    """
+    frames = []
+    for t in range(n_frames):
+        rows = table.rows_at(movie, t)
+        rows = rows[ids[rows] > 0]
+        frames.append((ids[rows], rows))
+    return frames

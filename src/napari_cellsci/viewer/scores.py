@@ -1,0 +1,167 @@
+"""The scores of a project as columns by row, and what they say in numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+BLANK = "blank"
+SURE = 0.9
+"""Probability from which a prediction counts as certain."""
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class ScoreColumns:
+    """Scores of all cells of a project; NaN where a cell was not scored.
+
+    Parameters
+    ----------
+    score, score_sd, probability, ood : array (n,) of float32
+        `probability` is that of the second of two classes, `ood` runs from 0 to 1.
+    prediction : array (n,) of int
+        Position in `names`, -1 where a cell was not scored.
+    names : tuple of str
+        Classes, and "blank" after them.
+    threshold : float
+        `ood` from which a cell is called out-of-distribution.
+    """
+
+    score: NDArray[np.float32]
+    score_sd: NDArray[np.float32]
+    probability: NDArray[np.float32]
+    ood: NDArray[np.float32]
+    prediction: NDArray[np.int64]
+    names: tuple[str, ...]
+    threshold: float
+
+    @classmethod
+    def from_table(
+        cls, table: pd.DataFrame, n: int, classes: Sequence[str], threshold: float
+    ) -> ScoreColumns:
+        """Read a table of scores indexed by row id.
+
+        Parameters
+        ----------
+        table : DataFrame
+            Columns score, score_sd, probability, prediction, ood.
+        n : int
+            Cells in the project.
+        classes : sequence of str
+            The classes, in the classifier's order.
+        threshold : float
+            See above.
+        """
+        rows = table.index.to_numpy(dtype=np.int64)
+        names = (*classes, BLANK)
+        codes = {name: code for code, name in enumerate(names)}
+        found = table["prediction"].astype(object).map(codes)
+        prediction = np.full(n, -1, np.int64)
+        prediction[rows] = found.fillna(-1).to_numpy(dtype=np.int64)
+        columns = []
+        for name in ("score", "score_sd", "probability", "ood"):
+            values = np.full(n, np.nan, np.float32)
+            if name in table:
+                values[rows] = table[name].to_numpy(dtype=np.float32)
+            columns.append(values)
+        score, score_sd, probability, ood = columns
+        return cls(score, score_sd, probability, ood, prediction, names, threshold)
+
+    @property
+    def n_classes(self) -> int:
+        """Number of classes, blank not counted."""
+        return len(self.names) - 1
+
+    @property
+    def scored(self) -> NDArray[np.bool_]:
+        """Which cells have a score."""
+        return np.isfinite(self.score)
+
+    @property
+    def outside(self) -> NDArray[np.bool_]:
+        """Which cells look unlike anything the classifier has learned."""
+        return self.scored & (np.nan_to_num(self.ood) >= self.threshold)
+
+    @property
+    def blank(self) -> NDArray[np.bool_]:
+        """Which crops show nothing at all."""
+        return self.prediction == self.n_classes
+
+    @property
+    def uncertain(self) -> NDArray[np.bool_]:
+        """Which cells the classifier cannot place.
+
+        Either the probability of the predicted class is below 0.9, or the spread of
+        the heads reaches across the border between the classes.
+        """
+        known = self.scored & ~self.blank
+        top = np.nan_to_num(self.probability, nan=0.5)
+        if self.n_classes == 2:
+            top = np.maximum(top, 1 - top)
+            split = np.abs(self.score) < np.nan_to_num(self.score_sd)
+            return known & ((top < SURE) | split)
+        return known & (top < SURE)
+
+    def verdict(self, row: int) -> str:
+        """Return the predicted class of a cell in words, "" if it has none."""
+        code = int(self.prediction[row])
+        return self.names[code] if code >= 0 else ""
+
+
+@dataclass(frozen=True, slots=True)
+class ClassRow:
+    """How the cells with one human label are called by the classifier.
+
+    Parameters
+    ----------
+    label : str
+        The human's word.
+    n : int
+        Cells with this label and a score.
+    called : tuple of int
+        How many of them are called each class, out-of-distribution ones included.
+    uncertain, outside, sure : int
+        Uncertain or out-of-distribution ones; `sure` counts the confident and familiar
+        cells called the second class.
+    """
+
+    label: str
+    n: int
+    called: tuple[int, ...]
+    uncertain: int
+    outside: int
+    sure: int
+
+
+def by_label(scores: ScoreColumns, labels: pd.Series[Any]) -> list[ClassRow]:
+    """Count how labelled cells are called, for every label there is.
+
+    Parameters
+    ----------
+    scores : ScoreColumns
+    labels : Series
+        Class name by row id; classes the classifier does not know are counted too.
+    """
+    rows = labels.index.to_numpy(dtype=np.int64)
+    known = scores.scored[rows]
+    rows, words = rows[known], labels.to_numpy(dtype=object)[known]
+    uncertain, outside = scores.uncertain[rows], scores.outside[rows]
+    prediction = scores.prediction[rows]
+    names = list(scores.names[:-1])
+    names += sorted({str(word) for word in words} - set(names))
+    table = []
+    for name in names:
+        mine = words == name
+        called = tuple(
+            int((prediction[mine] == code).sum()) for code in range(scores.n_classes)
+        )
+        plain = mine & ~uncertain & ~outside & (prediction == 1)
+        counts = [int((mine & flag).sum()) for flag in (uncertain, outside)]
+        table.append(ClassRow(name, int(mine.sum()), called, *counts, int(plain.sum())))
+    return [row for row in table if row.n]

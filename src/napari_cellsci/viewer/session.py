@@ -1,0 +1,363 @@
+"""One evented model per viewer: the project, the scores, the selection, the display.
+
+Panels and overlays talk to the session, never to one another.
+"""
+
+from __future__ import annotations
+
+import threading
+import weakref
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+from psygnal import Signal
+
+from napari_cellsci.viewer.cell_table import CellTable
+from napari_cellsci.viewer.colors import UNLABELLED, ScoreScale
+from napari_cellsci.viewer.scores import BLANK, ScoreColumns
+
+if TYPE_CHECKING:
+    from napari.viewer import Viewer
+
+    from napari_cellsci.project import Project
+    from napari_cellsci.project.bundles import Bundle
+    from napari_cellsci.project.movies import MovieInfo
+    from napari_cellsci.project.scoring import Scores
+
+ColorBy: TypeAlias = Literal["score", "prediction", "label"]
+Service = TypeVar("Service")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Display:
+    """What the overlay shows.
+
+    Parameters
+    ----------
+    color_by : {"score", "prediction", "label"}
+        Meaning of the colours.
+    markers, tracks, outlines, text : bool
+        One marker per cell; tracks; outlines of the masks; the score beside the marker.
+    marker_size : float
+        Diameter of a marker (px of the movie).
+    """
+
+    color_by: ColorBy = "score"
+    markers: bool = True
+    tracks: bool = True
+    outlines: bool = True
+    text: bool = False
+    marker_size: float = 14.0
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Shown:
+    """The movie on screen: its project, what is known of it, and the cells of all."""
+
+    project: Project
+    info: MovieInfo
+    table: CellTable
+
+    @property
+    def name(self) -> str:
+        """Name of the movie."""
+        return self.info.name
+
+    @property
+    def rows(self) -> NDArray[np.int64]:
+        """Rows of the movie's cells."""
+        return self.table.rows_in(self.info.name)
+
+
+class Session:
+    """What all panels of one viewer share.
+
+    Made by `get_session`, never directly. All signals are emitted in the main thread.
+
+    Attributes
+    ----------
+    project_changed, scores_changed, display_changed, classes_changed : Signal
+        Emitted after the change.
+    movie_changed : Signal
+        Another movie of the project is shown; carries its name.
+    labels_changed : Signal
+        Carries the rows whose label may have changed.
+    current_changed : Signal
+        The current cell changed; carries its row, or None.
+    selection_changed : Signal
+        The selected cells changed; carries their rows.
+    go_requested : Signal
+        Someone asks to see a cell: move time, and the camera if it follows.
+    """
+
+    project_changed = Signal()
+    movie_changed = Signal(str)
+    scores_changed = Signal()
+    labels_changed = Signal(np.ndarray)
+    classes_changed = Signal()
+    display_changed = Signal()
+    current_changed = Signal(object)
+    selection_changed = Signal(np.ndarray)
+    go_requested = Signal(int)
+
+    def __init__(self, viewer: Viewer) -> None:
+        self._viewer = weakref.ref(viewer)
+        self._services: dict[type, Any] = {}
+        self._project: Project | None = None
+        self._table: CellTable | None = None
+        self._crops: Any = None
+        self._infos: dict[str, MovieInfo] = {}
+        self._movie: str | None = None
+        self._scores: ScoreColumns | None = None
+        self._scale = ScoreScale()
+        self._bundle: Bundle | None = None
+        self._display = Display()
+        self._current: int | None = None
+        self._selected: NDArray[np.int64] = np.empty(0, np.int64)
+        self._codes: NDArray[np.int64] | None = None
+        self.follow_camera = True
+        self.follow_track = True
+
+    @property
+    def viewer(self) -> Viewer | None:
+        """The viewer, or None once it is gone."""
+        return self._viewer()
+
+    def service(self, kind: type[Service]) -> Service:
+        """Return the session's one object of a kind, made with the session if new."""
+        if kind not in self._services:
+            self._services[kind] = kind(self)  # type: ignore[call-arg]
+        found: Service = self._services[kind]
+        return found
+
+    @property
+    def project(self) -> Project | None:
+        """The open project."""
+        return self._project
+
+    @project.setter
+    def project(self, project: Project | None) -> None:
+        if project is self._project:
+            self.reload_cells()
+            return
+        if self._project is not None:
+            self._project.labels.changed.disconnect(self._on_labels)
+            self._project.close()
+        self._project = project
+        self._scores = self._bundle = None
+        if project is not None:
+            project.labels.changed.connect(self._on_labels)
+        self.reload_cells()
+
+    def reload_cells(self) -> None:
+        """Read the cells of the project again, after movies were added."""
+        self._crops = self._codes = None
+        self._scores = None
+        self._scale = ScoreScale()
+        project = self._project
+        self._table = None if project is None else CellTable(project.cells)
+        infos = [] if project is None else project.movies
+        self._infos = {info.name: info for info in infos}
+        movies = () if self._table is None else self._table.movies
+        self._movie = movies[0] if movies and self._movie not in movies else self._movie
+        self._movie = self._movie if movies else None
+        self._select(None)
+        self.project_changed.emit()
+
+    @property
+    def table(self) -> CellTable | None:
+        """The cells of the project, arranged for drawing."""
+        return self._table
+
+    @property
+    def n_cells(self) -> int:
+        """Number of cells of the project."""
+        return 0 if self._table is None else len(self._table)
+
+    @property
+    def crops(self) -> Any:
+        """Raw crops of all cells, (n, C, S, S), read from disk where they are asked."""
+        if self._crops is None and self._project is not None:
+            self._crops = self._project.crops()
+        return self._crops
+
+    @property
+    def movie(self) -> str | None:
+        """Name of the movie that is shown."""
+        return self._movie
+
+    @movie.setter
+    def movie(self, name: str) -> None:
+        if name != self._movie and self._table and name in self._table.movies:
+            self._movie = name
+            self.movie_changed.emit(name)
+
+    @property
+    def shown(self) -> Shown | None:
+        """The movie on screen, None without a project."""
+        info = self._infos.get(self._movie or "")
+        if self._project is None or self._table is None or info is None:
+            return None
+        return Shown(self._project, info, self._table)
+
+    def frame_interval(self, row: int | None = None) -> float | None:
+        """Return seconds between frames, None when not known.
+
+        Parameters
+        ----------
+        row : int, optional
+            Of this cell's movie; by default of the shown one.
+        """
+        name = self._movie
+        if row is not None and self._table is not None:
+            name = self._table.movies[self._table.movie[row]]
+        info = self._infos.get(name or "")
+        return None if info is None else info.frame_interval
+
+    @property
+    def scores(self) -> ScoreColumns | None:
+        """Scores of all cells by row, None before the first run."""
+        return self._scores
+
+    @property
+    def scale(self) -> ScoreScale:
+        """Colours of the scores."""
+        return self._scale
+
+    @property
+    def bundle(self) -> Bundle | None:
+        """The classifier whose scores are shown."""
+        return self._bundle
+
+    def set_scores(self, scores: Scores, bundle: Bundle | None = None) -> None:
+        """Show the scores of the open project made by `bundle`."""
+        if self._project is None or self._table is None:
+            return
+        self._scores = ScoreColumns.from_table(
+            scores.table, len(self._table), scores.classes, _threshold(bundle)
+        )
+        self._bundle = bundle
+        self._scale = ScoreScale.of(self._scores.score)
+        self._codes = None  # a bundle's own classes may have joined the palette
+        self.scores_changed.emit()
+
+    @property
+    def display(self) -> Display:
+        """What the overlay shows."""
+        return self._display
+
+    def show(self, **changes: Any) -> None:
+        """Change fields of `display`."""
+        display = replace(self._display, **changes)
+        if display != self._display:
+            self._display = display
+            self.display_changed.emit()
+
+    @property
+    def palette(self) -> dict[str, str]:
+        """Colours by class name: the project's classes first, blank last."""
+        found: dict[str, str] = {}
+        if self._project is not None:
+            found = {c.name: c.colour for c in self._project.labels.classes}
+        if self._scores is not None:
+            for name in self._scores.names:
+                found.setdefault(name, UNLABELLED)
+        found.setdefault(BLANK, UNLABELLED)
+        return found
+
+    def label_codes(self) -> NDArray[np.int64]:
+        """Return for each cell the position of its label in `palette`, −1 if none."""
+        if self._codes is None:
+            self._codes = np.full(self.n_cells, -1, np.int64)
+            if self._project is not None:
+                place = {name: code for code, name in enumerate(self.palette)}
+                labels = self._project.labels.as_series()
+                rows = labels.index.to_numpy(dtype=np.int64)
+                self._codes[rows] = [place.get(name, -1) for name in labels]
+        return self._codes
+
+    def predicted_codes(self) -> NDArray[np.int64]:
+        """Return for each cell the position of its prediction in `palette`, or −1."""
+        if self._scores is None:
+            return np.full(self.n_cells, -1, np.int64)
+        place = {name: code for code, name in enumerate(self.palette)}
+        codes = np.array([*(place[n] for n in self._scores.names), -1], np.int64)
+        return codes[self._scores.prediction]
+
+    @property
+    def current(self) -> int | None:
+        """Row of the current cell."""
+        return self._current
+
+    @property
+    def selected(self) -> NDArray[np.int64]:
+        """Rows of the selected cells; holds the current one."""
+        return self._selected
+
+    def select(self, row: int | None, *, go: bool = False) -> None:
+        """Make `row` the current and only selected cell; None clears the selection.
+
+        Parameters
+        ----------
+        row : int or None
+        go : bool
+            Also move time, and the camera if `follow_camera`, to the cell.
+        """
+        self._select(row)
+        if go and row is not None:
+            self.go_requested.emit(row)
+
+    def select_many(self, rows: Iterable[int], current: int | None = None) -> None:
+        """Select several cells; `current` stays as it is unless given."""
+        found = np.unique(np.fromiter(rows, dtype=np.int64))
+        if current is not None and current != self._current:
+            self._current = current
+            self.current_changed.emit(current)
+        if not np.array_equal(found, self._selected):
+            self._selected = found
+            self.selection_changed.emit(found)
+
+    def _select(self, row: int | None) -> None:
+        if row is not None and not 0 <= row < self.n_cells:
+            return
+        rows = np.empty(0, np.int64) if row is None else np.array([row], np.int64)
+        changed = row != self._current
+        self._current = row
+        if not np.array_equal(rows, self._selected):
+            self._selected = rows
+            self.selection_changed.emit(rows)
+        if changed:
+            self.current_changed.emit(row)
+
+    def _on_labels(self, rows: NDArray[np.int64]) -> None:
+        # A job that labels in its own thread calls `refresh_labels` when it is done.
+        if threading.current_thread() is threading.main_thread():
+            self._codes = None
+            self.labels_changed.emit(rows)
+
+    def refresh_labels(self) -> None:
+        """Tell everyone that any label and any class may have changed."""
+        self._codes = None
+        self.classes_changed.emit()
+        self.labels_changed.emit(np.arange(self.n_cells))
+
+
+_SESSIONS: weakref.WeakKeyDictionary[Any, Session] = weakref.WeakKeyDictionary()
+
+
+def get_session(viewer: Viewer) -> Session:
+    """Return the session of a viewer, or of the proxy through which plugins see it."""
+    model = getattr(viewer, "__wrapped__", viewer)
+    if model not in _SESSIONS:
+        _SESSIONS[model] = Session(model)
+    return _SESSIONS[model]
+
+
+def _threshold(bundle: Bundle | None) -> float:
+    from napari_cellsci.explain.ood import OOD_THRESHOLD
+
+    reference = getattr(bundle, "ood", None)
+    return float(getattr(reference, "threshold", OOD_THRESHOLD))
