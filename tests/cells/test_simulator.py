@@ -157,10 +157,10 @@ def test_without_overlap_size_alone_is_enough() -> None:
 
 
 def _crowding(confounder: float) -> tuple[float, float]:
-    """Mean neighbours of metaphases and of interphase cells, over four movies."""
+    """Mean neighbours of metaphases and of interphase cells, over three movies."""
     coarse = dataclasses.replace(COARSE, pixel_size=1.0, size=170)
     configs = [
-        dataclasses.replace(coarse, confounder=confounder, seed=s) for s in range(4)
+        dataclasses.replace(coarse, confounder=confounder, seed=s) for s in range(3)
     ]
     truth = pd.concat([simulate(config).truth for config in configs])
     mean = truth.groupby("class").neighbours.mean()

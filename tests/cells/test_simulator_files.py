@@ -8,6 +8,9 @@ import pytest
 import tifffile
 
 from napari_cellsci.cells.simulator import SimulatedMovie, SimulationConfig, simulate
+from napari_cellsci.errors import InputError
+from napari_cellsci.io.movies import open_movie
+from napari_cellsci.io.tracks import read_tracks
 
 
 @pytest.fixture(scope="module")
@@ -26,15 +29,32 @@ def test_round_trip(movie: SimulatedMovie, tmp_path: Path) -> None:
     pd.testing.assert_frame_equal(truth, movie.truth, atol=1e-4, check_dtype=False)
 
 
-def test_metadata(movie: SimulatedMovie, tmp_path: Path) -> None:
+def test_files_open_as_what_they_are(movie: SimulatedMovie, tmp_path: Path) -> None:
     movie.save(tmp_path)
-    with tifffile.TiffFile(tmp_path / "movie.tif") as tif:
-        assert tif.series[0].axes == "TYX"
-        assert tif.imagej_metadata is not None
-        assert tif.imagej_metadata["unit"] == "um"
-        assert tif.imagej_metadata["finterval"] == movie.config.frame_interval
-        pixels, length = tif.pages[0].tags["XResolution"].value
-        assert length / pixels == pytest.approx(movie.config.pixel_size, rel=1e-6)
+    opened = open_movie(tmp_path / "movie.tif")
+    assert opened.axes == "TYX"
+    assert opened.pixel_size == pytest.approx(movie.config.pixel_size, rel=1e-5)
+    assert opened.frame_interval == movie.config.frame_interval
+    assert np.array_equal(opened.frame(3)[0], movie.image[3])
+    tracks = read_tracks(tmp_path / "tracks.csv")
+    assert tracks.graph == movie.graph
+    assert len(tracks.table) == len(movie.tracks)
+    labels = read_tracks(tmp_path / "labels.tif").table
+    assert set(labels.track_id) == set(movie.tracks.track_id)
+
+
+def test_one_frame_stays_a_movie(tmp_path: Path) -> None:
+    one = simulate(SimulationConfig(frames=1, cells=2, size=64))
+    one.save(tmp_path)
+    assert tifffile.imread(tmp_path / "labels.tif", squeeze=False).size == 64 * 64
+    assert open_movie(tmp_path / "movie.tif").data.shape == (1, 64, 64)
+
+
+def test_a_file_in_the_way_is_refused(movie: SimulatedMovie, tmp_path: Path) -> None:
+    (tmp_path / "taken").write_text("mine")
+    with pytest.raises(InputError, match="taken cannot be made"):
+        movie.save(tmp_path / "taken")
+    assert (tmp_path / "taken").read_text() == "mine"
 
 
 def test_labels_are_compressed(movie: SimulatedMovie, tmp_path: Path) -> None:

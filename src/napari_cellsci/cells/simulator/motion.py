@@ -16,7 +16,9 @@ _RELAXATION = (
 )
 _COLONY = 12  # founders in a colony
 _RAMP = 6  # frames over which a cell's surroundings clear before its prometaphase
-_NEUTRAL = 0.3  # inward pull of unlinked mitoses: offsets the space that old cells hold
+_NEUTRAL = (
+    0.36  # inward pull of unlinked mitoses: offsets the space that old cells hold
+)
 _CONTACT = 1.06  # distance at which nuclei repel, in sums of their radii
 _PERSISTENCE = 0.75  # correlation of the velocity from frame to frame
 

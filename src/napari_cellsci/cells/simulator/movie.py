@@ -9,6 +9,9 @@ import numpy as np
 import pandas as pd
 
 from napari_cellsci.cells.simulator.config import SimulationConfig
+from napari_cellsci.disk import whole_file
+from napari_cellsci.errors import InputError
+from napari_cellsci.io.write import write_movie_tif
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,38 +64,41 @@ class SimulatedMovie:
     def save(self, folder: str | Path) -> Path:
         """Write movie.tif, labels.tif, tracks.csv and truth.csv; return the folder.
 
-        Both images are ImageJ hyperstacks that carry the pixel size (µm) and, the
-        movie, the frame interval (s). ``truth.csv`` is also a file of labels: its first
-        columns are ``track_id, t, class``.
+        Both images carry the pixel size and movie.tif the frame interval. ``truth.csv``
+        is also a file of labels: its first columns are ``track_id, t, class``.
+
+        Raises
+        ------
+        InputError
+            If the folder cannot be written.
         """
         folder = Path(folder)
-        folder.mkdir(parents=True, exist_ok=True)
-        _write_stack(folder / "movie.tif", self.image, self.config)
-        _write_stack(
-            folder / "labels.tif", self.labels, self.config, compression="zlib"
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise InputError(f"{folder} cannot be made: {error.strerror}.") from error
+        config = self.config
+        write_movie_tif(
+            folder / "movie.tif", self.image, config.pixel_size, config.frame_interval
         )
-        self.tracks.to_csv(folder / "tracks.csv", index=False, float_format="%.4f")
-        self.truth.to_csv(folder / "truth.csv", index=False, float_format="%.4f")
+        self._write_labels(folder / "labels.tif")
+        for name, table in (("tracks", self.tracks), ("truth", self.truth)):
+            with whole_file(folder / f"{name}.csv") as part:
+                table.to_csv(part, index=False, float_format="%.4f")
         return folder
 
+    def _write_labels(self, path: Path) -> None:
+        """Write the labels compressed, which shrinks them a hundredfold."""
+        import tifffile
 
-def _write_stack(
-    path: Path,
-    stack: np.ndarray,
-    config: SimulationConfig,
-    compression: str | None = None,
-) -> None:
-    import tifffile
-
-    per_um = 1 / config.pixel_size
-    if stack.dtype == np.uint32:  # ImageJ has no such pixels
-        tifffile.imwrite(path, stack, compression=compression, metadata={"axes": "TYX"})
-        return
-    tifffile.imwrite(
-        path,
-        stack,
-        imagej=True,
-        compression=compression,
-        resolution=(per_um, per_um),
-        metadata={"axes": "TYX", "unit": "um", "finterval": config.frame_interval},
-    )
+        per_cm = 1e4 / self.config.pixel_size
+        with whole_file(path) as part:
+            tifffile.imwrite(
+                part,
+                self.labels,
+                photometric="minisblack",
+                compression="zlib",
+                metadata={"axes": "TYX"},
+                resolution=(per_cm, per_cm),
+                resolutionunit="CENTIMETER",
+            )

@@ -56,7 +56,7 @@ def _cells(rng: np.random.Generator, frames: int) -> dict[str, Any]:
         "cycle_length": max(8.0, frames * rng.uniform(0.8, 1.6)),
         "nucleus_radius": radius,
         "size_spread": rng.uniform(0.05, 0.25),
-        "overlap": rng.uniform(0.4, 1.0),
+        "overlap": rng.uniform(0.2, 0.9),
         "irregularity": _log(rng, 0.02, 0.10),
         "plate_length": rng.uniform(0.65, 1.1),
         "plate_ratio": rng.uniform(2.3, 4.2),
