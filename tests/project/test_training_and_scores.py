@@ -12,7 +12,14 @@ import pandas as pd
 import pytest
 
 from napari_cellsci.errors import BundleError, InputError, ProjectError
-from napari_cellsci.project import Project, generations, training
+from napari_cellsci.project import (
+    Project,
+    codes,
+    encoder_sources,
+    generations,
+    head_training,
+    training,
+)
 from napari_cellsci.project.scoring import SCORE_COLUMNS
 from napari_cellsci.representation.encoder import Encoder
 from napari_cellsci.tasks import (
@@ -96,7 +103,7 @@ def test_nothing_is_computed_twice(
 
     monkeypatch.setattr(Encoder, "encode_batches", refuse)
     monkeypatch.setattr(generations, "cut_into", refuse)
-    monkeypatch.setattr(generations, "_see", refuse)
+    monkeypatch.setattr(codes, "_see", refuse)
     for name, scores in before.items():
         pd.testing.assert_frame_equal(ready.score(name).table, scores.table)
     np.testing.assert_array_equal(ready.latents(), latents)
@@ -121,7 +128,7 @@ def test_views_of_labelled_cells_are_kept_cell_by_cell(
     encoder = ready.encoder()
     bench = ready._bench
     bench.store.rows("DELETE FROM views")
-    first = generations.views_of(bench, encoder, np.array([4, 9]))
+    first = codes.views_of(bench, encoder, np.array([4, 9]))
     asked: list[int] = []
     encode = Encoder.encode
 
@@ -130,7 +137,7 @@ def test_views_of_labelled_cells_are_kept_cell_by_cell(
         return encode(self, crops, **options)
 
     monkeypatch.setattr(Encoder, "encode", count)
-    second = generations.views_of(bench, encoder, np.array([9, 2, 4]))
+    second = codes.views_of(bench, encoder, np.array([9, 2, 4]))
     assert asked == [1]
     np.testing.assert_array_equal(second[[2, 0]], first)
     expected = encode(encoder, np.asarray(ready.crops()[[9, 2, 4]]), views=True)
@@ -167,7 +174,7 @@ def test_training_needs_labels_of_both_classes(project: Project) -> None:
 def test_labels_of_other_classes_take_no_part(ready: Project) -> None:
     counts = ready.labels.counts()
     assert counts["anaphase"] > 0
-    cells = training.labelled_cells(ready._bench, ready.labels)
+    cells = head_training.labelled_cells(ready._bench, ready.labels)
     assert cells.counts == {k: counts[k] for k in ("interphase", "metaphase")}
     assert len(cells.rows) == sum(cells.counts.values())
     names = ready.labels.as_series().loc[cells.rows]
@@ -463,7 +470,7 @@ def test_start_from_takes_weights_over(ready: Project) -> None:
     bundle = ready.path / "models" / "scheme2-1"
     folder = ready.path / "encoders" / "quick-1"
     for source in (bundle, str(folder), "scheme2-1", ready.bundle("scheme2-1"), first):
-        found = training.find_encoder(ready._bench, source, lambda event: None)
+        found = encoder_sources.find_encoder(ready._bench, source)
         assert found is not None
         assert found.hash == first.hash
     with pytest.raises(InputError, match="has no encoder"):

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import os
-import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -18,23 +15,15 @@ from numpy.typing import NDArray
 
 from napari_cellsci.cells.normalise import is_blank
 from napari_cellsci.cells.spec import CropSpec
-from napari_cellsci.disk import sync_folder, temporary_name
 from napari_cellsci.errors import BundleError, InputError
 from napari_cellsci.explain.ood import OodReference
 from napari_cellsci.heads.headset import HeadSet
+from napari_cellsci.project import bundle_storage
 from napari_cellsci.project.pixel_code import PixelCode
-from napari_cellsci.project.plain import plain, with_nan
-from napari_cellsci.project.trouble import in_words
 from napari_cellsci.representation.data import check_crops
 from napari_cellsci.representation.encoder import Encoder
-from napari_cellsci.representation.storage import read_model, write_model
 from napari_cellsci.tasks import CancelToken, OnEvent, Progress, ignore
 
-if TYPE_CHECKING:
-    from torch import Tensor
-
-KIND = "a napari-cellsci classifier"
-SCHEMA = 1
 BLANK = "blank"
 """What a crop without any structure is predicted to be."""
 COLUMNS = ["score", "score_sd", "probability", "prediction", "ood"]
@@ -213,38 +202,7 @@ class Bundle:
     @cached_property
     def hash(self) -> str:
         """Twelve hexadecimal digits of everything that decides its scores."""
-        return _digest(self._described(), self._tensors())[:12]
-
-    def _described(self) -> dict[str, Any]:
-        described = {
-            "kind": KIND,
-            "schema": SCHEMA,
-            "name": self.name,
-            "spec": self.spec.to_dict(),
-            "classes": list(self.classes),
-            "heads": self.heads.meta(),
-            "ood": self.ood.meta(),
-            "encoder": None if self.encoder is None else self.encoder.meta(),
-            "pixels": None if self.pixels is None else self.pixels.meta(),
-            "record": dict(self.record),
-        }
-        # As it will be read back: the digest is taken of this form.
-        return {str(key): plain(value) for key, value in described.items()}
-
-    def _tensors(self) -> dict[str, Tensor]:
-        rooms: dict[str, Mapping[str, Tensor]] = {
-            "heads": self.heads.state_dict(),
-            "ood": _as_tensors(self.ood.arrays()),
-        }
-        if self.encoder is not None:
-            rooms["encoder"] = self.encoder.state_dict()
-        if self.pixels is not None:
-            rooms["pixels"] = _as_tensors(self.pixels.arrays())
-        return {
-            f"{room}.{name}": tensor
-            for room, tensors in rooms.items()
-            for name, tensor in tensors.items()
-        }
+        return bundle_storage.digest(*bundle_storage.describe(self))[:12]
 
     def save(self, folder: str | os.PathLike[str]) -> None:
         """Write the bundle as a folder, replacing an older bundle of that place.
@@ -254,21 +212,7 @@ class Bundle:
         InputError
             If the place cannot be written, or holds something else.
         """
-        folder = Path(folder).absolute()
-        if folder.exists() and not (folder / "model.json").is_file():
-            raise InputError(
-                f"{folder} exists and is not a classifier: choose another."
-            )
-        described, tensors = self._described(), self._tensors()
-        described["digest"] = _digest(described, tensors)
-        with in_words(folder):
-            folder.parent.mkdir(parents=True, exist_ok=True)
-            temporary = folder.parent / f"{temporary_name()}-{folder.name}"
-            try:
-                write_model(temporary, described, tensors)
-                put_folder(temporary, folder)
-            finally:
-                shutil.rmtree(temporary, ignore_errors=True)
+        bundle_storage.save(self, Path(folder).absolute())
 
     @classmethod
     def load(cls, folder: str | os.PathLike[str]) -> Bundle:
@@ -279,50 +223,7 @@ class Bundle:
         BundleError
             If a file is missing, cut, altered, foreign, or of a newer schema.
         """
-        folder = Path(folder)
-        described, tensors = read_model(folder, kind=KIND, schema=SCHEMA)
-        described.pop("weights", None)
-        digest = described.pop("digest", None)
-        if digest != _digest(described, tensors):
-            raise BundleError(
-                f"{folder / 'model.json'} was altered after it was saved: get a fresh "
-                "copy of the classifier."
-            )
-        try:
-            return cls._rebuild(described, tensors)
-        except (KeyError, TypeError, ValueError) as error:
-            if isinstance(error, BundleError):
-                raise
-            raise BundleError(
-                f"{folder} cannot be read as a classifier: {error}."
-            ) from error
-
-    @classmethod
-    def _rebuild(
-        cls, described: Mapping[str, Any], tensors: Mapping[str, Tensor]
-    ) -> Bundle:
-        encoder, pixels = described["encoder"], described["pixels"]
-        # A class without held-out cells has no recall; JSON cannot say so otherwise.
-        heads = {
-            **described["heads"],
-            "report": with_nan(described["heads"]["report"]),
-        }
-        return cls(
-            name=str(described["name"]),
-            spec=CropSpec.from_dict(described["spec"]),
-            classes=tuple(described["classes"]),
-            heads=HeadSet.from_state(heads, _room(tensors, "heads")),
-            ood=OodReference.from_arrays(
-                described["ood"], _as_arrays(_room(tensors, "ood"))
-            ),
-            encoder=None
-            if encoder is None
-            else Encoder.from_state(encoder, _room(tensors, "encoder")),
-            pixels=None
-            if pixels is None
-            else PixelCode.from_arrays(pixels, _as_arrays(_room(tensors, "pixels"))),
-            record=dict(described["record"]),
-        )
+        return cls(**bundle_storage.load(Path(folder)))
 
 
 def _lead(
@@ -337,51 +238,6 @@ def _lead(
     others[..., rows, decided] = -np.inf
     lead: NDArray[np.float64] = best - others.max(axis=-1)
     return lead
-
-
-def _room(tensors: Mapping[str, Tensor], room: str) -> dict[str, Tensor]:
-    start = f"{room}."
-    return {
-        name.removeprefix(start): tensor
-        for name, tensor in tensors.items()
-        if name.startswith(start)
-    }
-
-
-def _as_tensors(arrays: Mapping[str, NDArray[np.float32]]) -> dict[str, Tensor]:
-    import torch
-
-    return {name: torch.from_numpy(array.copy()) for name, array in arrays.items()}
-
-
-def _as_arrays(tensors: Mapping[str, Tensor]) -> dict[str, NDArray[Any]]:
-    return {name: tensor.numpy() for name, tensor in tensors.items()}
-
-
-def _digest(described: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> str:
-    digest = hashlib.sha256(json.dumps(described, sort_keys=True).encode())
-    for name, tensor in sorted(tensors.items()):
-        array = tensor.detach().cpu().contiguous().numpy()
-        digest.update(f"{name} {array.dtype.str} {array.shape}".encode())
-        digest.update(array.tobytes())
-    return digest.hexdigest()
-
-
-def put_folder(new: Path, place: Path) -> None:
-    """Give a finished folder its name; an older folder of that name goes."""
-    if not place.exists():
-        os.rename(new, place)
-        sync_folder(place.parent)
-        return
-    old = place.with_name(f"{temporary_name()}-old")
-    os.rename(place, old)
-    try:
-        os.rename(new, place)
-    except OSError:
-        os.rename(old, place)
-        raise
-    sync_folder(place.parent)
-    shutil.rmtree(old, ignore_errors=True)
 
 
 def shipped_bundle() -> Bundle:

@@ -16,6 +16,7 @@ from napari_cellsci.cells.linking import link_masks
 from napari_cellsci.cells.normalise import is_blank
 from napari_cellsci.cells.properties import count_neighbours, region_properties
 from napari_cellsci.cells.spec import PAPER_FOV_UM, CropSpec
+from napari_cellsci.disk import refuse_taken, whole_folder
 from napari_cellsci.errors import InputError
 from napari_cellsci.io.movies import Movie, channel_indices, open_movie
 from napari_cellsci.io.tracks import (
@@ -26,6 +27,7 @@ from napari_cellsci.io.tracks import (
     validate_masks,
     validate_tracks,
 )
+from napari_cellsci.labels.classes import add_classes
 from napari_cellsci.project.arrays import ArrayRooms, ArrayWriter, Key
 from napari_cellsci.project.movies import (
     MovieInfo,
@@ -35,7 +37,7 @@ from napari_cellsci.project.movies import (
     refuse_bad_pixel_size,
     relative_to,
 )
-from napari_cellsci.project.store import Store
+from napari_cellsci.project.store import FILE_NAME, Store
 from napari_cellsci.project.tables import insert_cells
 from napari_cellsci.tasks import CancelToken, OnEvent, Progress, ignore
 
@@ -160,36 +162,67 @@ def _measured(
     return pd.concat([kept, measured], axis=1)
 
 
-def choose_spec(
-    movie: Movie,
-    *,
-    fov_um: float | None,
-    fov_px: float | None,
-    channels: Sequence[int | str],
-    z: Any,
-    size: int = 64,
-) -> CropSpec:
-    """Return the crop specification for a project whose first movie is `movie`.
+@dataclass(frozen=True)
+class Choice:
+    """How the user wants the cells of a new project cropped.
 
-    Raises
-    ------
-    InputError
-        If the pixel size is unknown and no field of view in pixels is given.
+    Calling it with the first movie gives the specification.
     """
-    if fov_um is None and fov_px is None:
-        if movie.pixel_size is None:
-            raise InputError(
-                f"The pixel size of {movie.name!r} is not known: give it in µm "
-                "(--pixel-size), or give the width of a crop in pixels (--fov-px)."
-            )
-        fov_um = PAPER_FOV_UM
-    return CropSpec(
-        size=size,
-        fov_um=fov_um,
-        fov_px=fov_px,
-        channels=channel_indices(movie, channels),
-        z=z,
-    )
+
+    fov_um: float | None
+    fov_px: float | None
+    size: int
+    channels: tuple[int | str, ...]
+    z: Any
+
+    def __call__(self, movie: Movie) -> CropSpec:
+        """Return the crop specification for a project whose first movie is `movie`.
+
+        Raises
+        ------
+        InputError
+            If the pixel size is unknown and no field of view in pixels is given.
+        """
+        fov_um = self.fov_um
+        if fov_um is None and self.fov_px is None:
+            if movie.pixel_size is None:
+                raise InputError(
+                    f"The pixel size of {movie.name!r} is not known: give it in µm "
+                    "(--pixel-size), or give the width of a crop in pixels (--fov-px)."
+                )
+            fov_um = PAPER_FOV_UM
+        return CropSpec(
+            size=self.size,
+            fov_um=fov_um,
+            fov_px=self.fov_px,
+            channels=channel_indices(movie, self.channels),
+            z=self.z,
+        )
+
+
+def create(
+    folder: Path,
+    image: ImageSource,
+    tracks: TrackSource,
+    masks: Any,
+    *,
+    classes: Sequence[str],
+    on_event: OnEvent = ignore,
+    token: CancelToken | None = None,
+    **options: Any,
+) -> None:
+    """Make a project, whole or not at all; see `Project.create` and `read_movie`."""
+    refuse_taken(folder)
+    new = read_movie(image, tracks, masks, on_event=on_event, token=token, **options)
+    with whole_folder(folder) as temporary:
+        store = Store.create(temporary / FILE_NAME)
+        try:
+            with store.transaction() as inside:
+                store.set_setting("spec", new.spec.to_dict())
+                add_classes(inside, classes, trained=True)
+            add_movie(store, temporary, folder, new, on_event=on_event, token=token)
+        finally:
+            store.close()
 
 
 def add_movie(

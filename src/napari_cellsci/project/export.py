@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -11,11 +11,38 @@ from numpy.typing import NDArray
 
 from napari_cellsci.disk import whole_file
 from napari_cellsci.errors import InputError
-
-if TYPE_CHECKING:
-    from napari_cellsci.project.scoring import Scores
+from napari_cellsci.labels import Labels
+from napari_cellsci.project import codes
+from napari_cellsci.project.bench import Bench
+from napari_cellsci.project.models import load_encoder, read_bundles, read_encoders
+from napari_cellsci.project.scoring import Scores, score
+from napari_cellsci.tasks import CancelToken, OnEvent
 
 SUFFIXES = (".csv", ".parquet", ".h5ad")
+
+
+def export(
+    bench: Bench,
+    labels: Labels,
+    path: Path,
+    bundle: Any,
+    on_event: OnEvent,
+    token: CancelToken | None,
+) -> None:
+    """Write a project's cells; see `Project.export`."""
+    check_suffix(path)
+    scores = latents = None
+    if bundle is not None or read_bundles(bench):
+        scores = score(bench, bundle, None, on_event, token)
+    if path.suffix.lower() == ".h5ad" and read_encoders(bench):
+        encoder = load_encoder(bench)
+        latents = codes.latents(bench, encoder, on_event=on_event, token=token)[0]
+    labels.refresh()
+    table = table_of(bench.cells(), labels.as_series(), scores)
+    about: dict[str, Any] = {"classes": [c.name for c in labels.classes]}
+    if scores is not None:
+        about |= {"bundle": scores.bundle, "bundle_hash": scores.bundle_hash}
+    write(path, table, latents, about)
 
 
 def table_of(

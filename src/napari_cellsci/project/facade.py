@@ -13,16 +13,22 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from napari_cellsci.cells.spec import CropSpec
-from napari_cellsci.disk import refuse_taken, whole_folder
 from napari_cellsci.io.movies import Movie
 from napari_cellsci.labels import Labels
-from napari_cellsci.labels.classes import add_classes, checked_names
-from napari_cellsci.project import creation, export, generations, models, scoring
+from napari_cellsci.labels.classes import checked_names
+from napari_cellsci.project import (
+    codes,
+    creation,
+    export,
+    generations,
+    models,
+    scoring,
+)
 from napari_cellsci.project.bench import Bench
 from napari_cellsci.project.crop_store import CropStore
 from napari_cellsci.project.movies import MovieInfo, relocate
 from napari_cellsci.project.runs import RunInfo, read_runs
-from napari_cellsci.project.store import FILE_NAME, Store
+from napari_cellsci.project.summary import summarise
 from napari_cellsci.tasks import CancelToken, Done, OnEvent, ignore
 
 if TYPE_CHECKING:
@@ -100,19 +106,13 @@ class Project:
             If the token asks for it; nothing is left behind.
         """
         folder = Path(path).absolute()
-        names = checked_names(classes)
-        refuse_taken(folder)
-
-        def choose(movie: Movie) -> CropSpec:
-            return creation.choose_spec(
-                movie, fov_um=fov_um, fov_px=fov_px, channels=channels, z=z, size=size
-            )
-
-        new = creation.read_movie(
+        creation.create(
+            folder,
             image,
             tracks,
             masks,
-            choose=choose,
+            classes=checked_names(classes),
+            choose=creation.Choice(fov_um, fov_px, size, tuple(channels), z),
             axes=axes,
             name=name,
             pixel_size=pixel_size,
@@ -120,17 +120,6 @@ class Project:
             on_event=on_event,
             token=token,
         )
-        with whole_folder(folder) as temporary:
-            store = Store.create(temporary / FILE_NAME)
-            try:
-                with store.transaction() as inside:
-                    store.set_setting("spec", new.spec.to_dict())
-                    add_classes(inside, names, trained=True)
-                creation.add_movie(
-                    store, temporary, folder, new, on_event=on_event, token=token
-                )
-            finally:
-                store.close()
         on_event(Done("Making the project"))
         return cls.open(folder)
 
@@ -337,10 +326,8 @@ class Project:
         """
         code = self._encoder(encoder)
         if views:
-            return generations.view_latents(
-                self._bench, code, on_event=on_event, token=token
-            )
-        return generations.latents(self._bench, code, on_event=on_event, token=token)[0]
+            return codes.view_latents(self._bench, code, on_event=on_event, token=token)
+        return codes.latents(self._bench, code, on_event=on_event, token=token)[0]
 
     def _encoder(self, encoder: str | Encoder | None) -> Encoder:
         if encoder is None or isinstance(encoder, str):
@@ -433,7 +420,7 @@ class Project:
         InputError
             If there are too few labels, or no encoder.
         """
-        from napari_cellsci.project.training import train_head
+        from napari_cellsci.project.head_training import train_head
 
         return train_head(
             self._bench,
@@ -491,63 +478,8 @@ class Project:
         InputError
             If the suffix is unknown, or its library is not installed.
         """
-        target = Path(path)
-        export.check_suffix(target)
-        scores = latents = None
-        if bundle is not None or self.bundles:
-            scores = self.score(bundle, on_event=on_event, token=token)
-        if target.suffix.lower() == ".h5ad" and self.encoders:
-            latents = np.asarray(self.latents(on_event=on_event, token=token))
-        self._labels.refresh()
-        table = export.table_of(self._bench.cells(), self._labels.as_series(), scores)
-        export.write(target, table, latents, self._about(scores))
-
-    def _about(self, scores: scoring.Scores | None) -> dict[str, Any]:
-        about: dict[str, Any] = {"classes": list(self.classes)}
-        if scores is not None:
-            about |= {"bundle": scores.bundle, "bundle_hash": scores.bundle_hash}
-        return about
+        export.export(self._bench, self._labels, Path(path), bundle, on_event, token)
 
     def info(self) -> dict[str, Any]:
         """Return how the project stands, as JSON values."""
-        self._labels.refresh()
-        return {
-            "name": self.name,
-            "path": str(self.path),
-            "cells": len(self),
-            "classes": list(self.classes),
-            "labels": self._labels.counts(),
-            "crops": self.spec.to_dict(),
-            "movies": [_movie_dict(info) for info in self.movies],
-            "encoders": [
-                {"name": e.name, "hash": e.hash, "made_at": e.made_at}
-                for e in self.encoders
-            ],
-            "bundles": [
-                {
-                    "name": b.name,
-                    "hash": b.hash,
-                    "scheme": b.scheme,
-                    "made_at": b.made_at,
-                    **b.summary,
-                }
-                for b in self.bundles
-            ],
-            "runs": [
-                {"id": r.id, "kind": r.kind, "name": r.name, "status": r.status}
-                for r in self.runs
-            ],
-        }
-
-
-def _movie_dict(info: MovieInfo) -> dict[str, Any]:
-    return {
-        "name": info.name,
-        "path": None if info.path is None else str(info.path),
-        "frames": info.n_frames,
-        "shape": list(info.shape),
-        "channels": info.n_channels,
-        "pixel_size": info.pixel_size,
-        "frame_interval": info.frame_interval,
-        "cells": info.n_cells,
-    }
+        return summarise(self._bench, self._labels)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from napari_cellsci.disk import whole_file
-from napari_cellsci.project import generations
+from napari_cellsci.project import codes, generations
 from napari_cellsci.project.bench import Bench
 from napari_cellsci.project.models import SHIPPED, load_bundle, read_bundles
 from napari_cellsci.tasks import CancelToken, Done, Log, OnEvent
@@ -107,7 +107,7 @@ def score(
     spec = generations.satisfy(bench, bundle.spec, whose)
     generations.tell_recut(bench, spec, whose, on_event)
     generations.crops(bench, spec, on_event=on_event, token=token)
-    members, code, error = generations.member_scores(
+    members, code, error = codes.member_scores(
         bench, bundle, on_event=on_event, token=token
     )
     seen = _seen(members, code, error, generations.blank(bench, spec))

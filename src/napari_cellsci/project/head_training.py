@@ -1,0 +1,249 @@
+"""Training heads on the labelled cells of a project."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_cellsci.errors import InputError
+from napari_cellsci.explain.ood import OodReference
+from napari_cellsci.heads.cnn import CNNConfig, train_cnn
+from napari_cellsci.heads.dense import DenseConfig, train_dense
+from napari_cellsci.heads.headset import HeadSet
+from napari_cellsci.labels import Labels
+from napari_cellsci.project import codes, generations
+from napari_cellsci.project.bench import Bench
+from napari_cellsci.project.bundles import Bundle
+from napari_cellsci.project.encoder_sources import EncoderLike, find_encoder
+from napari_cellsci.project.models import (
+    add_bundle,
+    free_name,
+    load_encoder,
+    read_encoders,
+)
+from napari_cellsci.project.pixel_code import PixelCode
+from napari_cellsci.project.runs import note_end, running, versions
+from napari_cellsci.project.training import data_fingerprint
+from napari_cellsci.representation.encoder import Encoder
+from napari_cellsci.tasks import CancelToken, Log, OnEvent
+
+_BACKGROUND = 4_000
+
+
+@dataclass(frozen=True)
+class LabelledCells:
+    """The cells with a label of a class that is trained.
+
+    Parameters
+    ----------
+    rows, y, groups : int arrays (n,)
+        Row ids, class numbers, and the number of the track.
+    counts : dict of str to int
+    """
+
+    rows: NDArray[np.int64]
+    y: NDArray[np.int64]
+    groups: NDArray[np.int64]
+    counts: dict[str, int]
+
+    @property
+    def fingerprint(self) -> str:
+        """What tells these labels from others."""
+        both = np.stack([self.rows, self.y])
+        return hashlib.sha256(both.tobytes()).hexdigest()[:16]
+
+
+def labelled_cells(bench: Bench, labels: Labels) -> LabelledCells:
+    """Return the labelled cells of the classes that are trained.
+
+    Raises
+    ------
+    InputError
+        If there are too few.
+    """
+    labels.refresh()
+    classes = [known.name for known in labels.classes if known.position is not None]
+    series = labels.as_series()
+    series = series[series.isin(classes)]
+    numbers = {name: number for number, name in enumerate(classes)}
+    rows = series.index.to_numpy(dtype=np.int64)
+    y = np.array([numbers[name] for name in series], dtype=np.int64)
+    counts = {name: int((y == number).sum()) for name, number in numbers.items()}
+    few = {name: count for name, count in counts.items() if count < 2}
+    if few:
+        said = " and ".join(f"{count} {name}" for name, count in few.items())
+        raise InputError(
+            f"There are too few labels to train on (only {said}): label at least two "
+            "cells of each class, in different tracks."
+        )
+    return LabelledCells(rows.astype(np.int64), y, bench.groups()[rows], counts)
+
+
+def train_head(
+    bench: Bench,
+    labels: Labels,
+    scheme: int,
+    *,
+    models: int,
+    name: str | None,
+    encoder: EncoderLike,
+    seed: int,
+    overrides: dict[str, Any],
+    on_event: OnEvent,
+    token: CancelToken | None,
+) -> Bundle:
+    """Train heads on the labelled cells; see `Project.train_head`."""
+    if scheme not in (1, 2):
+        raise InputError(
+            f"There is no scheme {scheme}: 1 trains CNNs on crops, 2 dense heads on "
+            "latents."
+        )
+    cells = labelled_cells(bench, labels)
+    classes = [known.name for known in labels.classes if known.position is not None]
+    code = _encoder_for(bench, scheme, encoder)
+    name = free_name(bench, "bundles", name, f"scheme{scheme}")
+    config: CNNConfig | DenseConfig
+    if scheme == 1:
+        config = CNNConfig(models=models, seed=seed, **overrides)
+    else:
+        config = DenseConfig(models=models, seed=seed, **overrides)
+    settings = {
+        "scheme": scheme,
+        "models": models,
+        "seed": seed,
+        "settings": {**overrides},
+        "encoder": None if code is None else code.hash,
+        "labels": cells.counts,
+        "data": {**data_fingerprint(bench), "labels": cells.fingerprint},
+        "versions": versions(),
+    }
+    with running(bench.store, bench.folder, "heads", name, settings, on_event) as run:
+        heads = _train(bench, cells, classes, config, code, run.on_event, token)
+        record = {**settings, "run": run.id, "encoder": _encoder_name(bench, code)}
+        bundle = assemble(
+            bench, name, classes, heads, code, cells, record, run.on_event, token
+        )
+        if token is not None:
+            token.raise_if_cancelled()
+        add_bundle(bench, bundle, run.id)
+        note_end(bench.store, run.id, "done")
+    return bundle
+
+
+def _encoder_for(bench: Bench, scheme: int, wanted: EncoderLike) -> Encoder | None:
+    if wanted is not None:
+        return find_encoder(bench, wanted)
+    if scheme == 2:
+        return load_encoder(bench)
+    # CNNs learn from crops alone; an encoder made for the same crops comes along for
+    # reconstructions and for telling strangers.
+    matching = [
+        info
+        for info in read_encoders(bench)
+        if info.summary.get("spec") == bench.spec.to_dict()
+    ]
+    return load_encoder(bench, matching[-1].name) if matching else None
+
+
+def _encoder_name(bench: Bench, encoder: Encoder | None) -> str | None:
+    if encoder is None:
+        return None
+    for info in read_encoders(bench):
+        if info.hash == encoder.hash:
+            return info.name
+    return encoder.hash
+
+
+def _train(
+    bench: Bench,
+    cells: LabelledCells,
+    classes: Sequence[str],
+    config: CNNConfig | DenseConfig,
+    encoder: Encoder | None,
+    on_event: OnEvent,
+    token: CancelToken | None,
+) -> HeadSet:
+    if isinstance(config, CNNConfig):
+        spec = bench.spec if encoder is None else encoder.spec
+        spec = generations.satisfy(bench, spec, "The encoder")
+        store = generations.crops(bench, spec, on_event=on_event, token=token)
+        return train_cnn(
+            store[cells.rows],
+            spec,
+            cells.y,
+            cells.groups,
+            config,
+            len(classes),
+            class_names=classes,
+            on_event=on_event,
+            token=token,
+        )
+    assert encoder is not None
+    latents = codes.views_of(bench, encoder, cells.rows, on_event=on_event, token=token)
+    return train_dense(
+        latents,
+        cells.y,
+        cells.groups,
+        config,
+        len(classes),
+        class_names=classes,
+        on_event=on_event,
+        token=token,
+    )
+
+
+def assemble(
+    bench: Bench,
+    name: str,
+    classes: Sequence[str],
+    heads: HeadSet,
+    encoder: Encoder | None,
+    cells: LabelledCells,
+    record: dict[str, Any],
+    on_event: OnEvent,
+    token: CancelToken | None,
+) -> Bundle:
+    """Put heads together with what tells unusual crops from usual ones."""
+    spec = bench.spec if encoder is None else encoder.spec
+    pixels = None
+    if encoder is not None:
+        code, error = codes.latents(bench, encoder, on_event=on_event, token=token)
+        known = codes.views_of(
+            bench, encoder, cells.rows, on_event=on_event, token=token
+        )
+        known_error, background = error[cells.rows], code[_spread(len(code))]
+    else:
+        on_event(
+            Log(
+                "There is no encoder: out-of-distribution is told from pixel "
+                "statistics."
+            )
+        )
+        store = generations.crops(bench, on_event=on_event, token=token)
+        some = store[_spread(len(store))]
+        pixels = PixelCode.fit(some, spec.clip)
+        known, known_error = pixels.encode_with_error(store[cells.rows])
+        background = pixels.encode_with_error(some)[0]
+    ood = OodReference.fit(
+        known, known_error, cells.y, cells.groups, background=background
+    )
+    return Bundle(
+        name=name,
+        spec=spec,
+        classes=tuple(classes),
+        heads=heads,
+        ood=ood,
+        encoder=encoder,
+        pixels=pixels,
+        record=record,
+    )
+
+
+def _spread(n: int) -> NDArray[np.int64]:
+    """Return up to 4,000 rows spread evenly over n."""
+    return np.unique(np.linspace(0, n - 1, min(n, _BACKGROUND)).astype(np.int64))
