@@ -18,6 +18,7 @@ from napari_cellsci.project import (
     encoder_sources,
     generations,
     head_training,
+    models,
     training,
 )
 from napari_cellsci.project.scoring import SCORE_COLUMNS
@@ -430,8 +431,6 @@ def test_a_full_disk_at_the_end_leaves_no_half_made_model(
 ) -> None:
     import errno
 
-    from napari_cellsci.project import models
-
     def full(*args: object, **kwargs: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
@@ -517,3 +516,13 @@ def test_the_project_reads_as_documented(ready: Project) -> None:
     assert len(ready.cells) == len(ready)
     with pytest.raises(InputError, match="is not a class of this project"):
         ready.labels.set((1, 0), "metafase")
+
+
+def test_a_name_taken_meanwhile_is_changed(ready: Project) -> None:
+    bundle = ready.bundle("scheme2-1")
+    kept = models.add_bundle(ready._bench, bundle)
+    assert kept.name == "scheme2-1-1"
+    assert ready.bundle("scheme2-1-1").heads.report == bundle.heads.report
+    name = models.add_encoder(ready._bench, "quick-1", ready.encoder())
+    assert name == "quick-1-1"
+    assert [info.name for info in ready.encoders] == ["quick-1", "quick-1-1"]

@@ -27,7 +27,7 @@ from napari_cellsci.project.models import (
     read_encoders,
 )
 from napari_cellsci.project.pixel_code import PixelCode
-from napari_cellsci.project.runs import note_end, running, versions
+from napari_cellsci.project.runs import running, versions
 from napari_cellsci.project.training import data_fingerprint
 from napari_cellsci.representation.encoder import Encoder
 from napari_cellsci.tasks import CancelToken, Log, OnEvent
@@ -130,9 +130,7 @@ def train_head(
         )
         if token is not None:
             token.raise_if_cancelled()
-        add_bundle(bench, bundle, run.id)
-        note_end(bench.store, run.id, "done")
-    return bundle
+        return add_bundle(bench, bundle, run.id)
 
 
 def _encoder_for(bench: Bench, scheme: int, wanted: EncoderLike) -> Encoder | None:

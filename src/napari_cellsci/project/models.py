@@ -10,7 +10,7 @@ import shutil
 import sqlite3
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -115,21 +115,57 @@ def free_name(bench: Bench, table: str, wanted: str | None, stem: str) -> str:
 
 def add_encoder(
     bench: Bench, name: str, encoder: Encoder, run_id: str | None = None
-) -> None:
-    """Save an encoder and make it part of the project, whole or not at all."""
+) -> str:
+    """Save an encoder and make it part of the project, whole or not at all.
+
+    Returns
+    -------
+    str
+        Its name: another one if somebody took `name` while it was trained.
+    """
     summary = {"spec": encoder.spec.to_dict(), "config": encoder.config.to_dict()}
     with _placed(bench, ENCODERS, name) as (temporary, register):
         encoder.save(temporary)
         with register() as inside:
-            inside.execute(
+            added = inside.execute(
                 "INSERT INTO encoders (name, hash, run_id, summary, made_at) "
-                "VALUES (?, ?, ?, ?, ?)",
+                "VALUES (?, ?, ?, ?, ?) ON CONFLICT (name) DO NOTHING",
                 (name, encoder.hash, run_id, json.dumps(summary), _now()),
-            )
+            ).rowcount
+            if added:
+                _end_run(inside, run_id, name)
+                os.rename(temporary, bench.folder / ENCODERS / name)
+                return name
+    other = free_name(bench, "encoders", None, name)
+    return add_encoder(bench, other, encoder, run_id)
 
 
-def add_bundle(bench: Bench, bundle: Bundle, run_id: str | None = None) -> None:
-    """Save a bundle and make it part of the project, whole or not at all."""
+def add_bundle(bench: Bench, bundle: Bundle, run_id: str | None = None) -> Bundle:
+    """Save a bundle and make it part of the project, whole or not at all.
+
+    Returns
+    -------
+    Bundle
+        The same, under another name if somebody took its own while it was trained.
+    """
+    summary = json.dumps(_summary(bundle))
+    with _placed(bench, MODELS, bundle.name) as (temporary, register):
+        bundle.save(temporary)
+        with register() as inside:
+            added = inside.execute(
+                "INSERT INTO bundles (name, hash, scheme, run_id, summary, made_at) "
+                "VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (name) DO NOTHING",
+                (bundle.name, bundle.hash, bundle.scheme, run_id, summary, _now()),
+            ).rowcount
+            if added:
+                _end_run(inside, run_id, bundle.name)
+                os.rename(temporary, bench.folder / MODELS / bundle.name)
+                return bundle
+    other = free_name(bench, "bundles", None, bundle.name)
+    return add_bundle(bench, replace(bundle, name=other), run_id)
+
+
+def _summary(bundle: Bundle) -> Any:
     report = bundle.heads.report
     found = {
         "classes": list(bundle.classes),
@@ -141,37 +177,33 @@ def add_bundle(bench: Bench, bundle: Bundle, run_id: str | None = None) -> None:
         "encoder": bundle.record.get("encoder"),
         "encoder_hash": None if bundle.encoder is None else bundle.encoder.hash,
     }
-    summary = plain(found)
-    with _placed(bench, MODELS, bundle.name) as (temporary, register):
-        bundle.save(temporary)
-        with register() as inside:
-            inside.execute(
-                "INSERT INTO bundles (name, hash, scheme, run_id, summary, made_at) "
-                "VALUES (?, ?, ?, ?, ?, ?)",
-                (
-                    bundle.name,
-                    bundle.hash,
-                    bundle.scheme,
-                    run_id,
-                    json.dumps(summary),
-                    _now(),
-                ),
-            )
+    return plain(found)
+
+
+def _end_run(inside: sqlite3.Connection, run_id: str | None, name: str) -> None:
+    """Mark a run as done in the transaction that keeps what it made."""
+    inside.execute(
+        "UPDATE runs SET status = 'done', name = ?, message = NULL, ended_at = ? "
+        "WHERE id = ?",
+        (name, _now(), run_id),
+    )
 
 
 @contextmanager
 def _placed(bench: Bench, room: str, name: str) -> Iterator[tuple[Path, Any]]:
-    """Give a temporary folder, and a transaction that names it at its end."""
+    """Give a temporary folder, and a transaction in which to give it its name."""
     place = bench.folder / room / name
     temporary = place.parent / f"{temporary_name()}-{name}"
 
     @contextmanager
     def register() -> Iterator[sqlite3.Connection]:
         with bench.store.transaction() as inside:
+            table = "encoders" if room == ENCODERS else "bundles"
+            query = f"SELECT 1 FROM {table} WHERE name = ?"
+            if inside.execute(query, (name,)).fetchone() is None:
+                # Nobody's: a crash left it before it was registered.
+                shutil.rmtree(place, ignore_errors=True)
             yield inside
-            # The row says the name is free: a folder there was never registered.
-            shutil.rmtree(place, ignore_errors=True)
-            os.rename(temporary, place)
 
     with in_words(bench.folder):
         place.parent.mkdir(exist_ok=True)

@@ -104,8 +104,9 @@ def running(
 ) -> Iterator[Run]:
     """Keep the record of a run while the work inside goes on.
 
-    The run counts as done only when the caller says so with `finish`; leaving by an
-    exception marks it cancelled or failed and keeps its folder.
+    The run counts as done once what it made is registered (`add_encoder`,
+    `add_bundle`); leaving by an exception marks it cancelled or failed and keeps its
+    folder.
     """
     id_ = resume or _new_id(kind)
     place = folder / ROOM / id_
@@ -121,7 +122,7 @@ def running(
     except BaseException as error:
         run.close()
         stopped = isinstance(error, Cancelled | KeyboardInterrupt)
-        note_end(store, id_, "cancelled" if stopped else "failed", _sentence(error))
+        _note_end(store, id_, "cancelled" if stopped else "failed", _sentence(error))
         raise
     finally:
         run.close()
@@ -150,7 +151,7 @@ def _note_start(
         )
 
 
-def note_end(store: Store, id_: str, status: str, message: str | None = None) -> None:
+def _note_end(store: Store, id_: str, status: str, message: str | None) -> None:
     """Write down how a run ended."""
     with store.transaction() as inside:
         inside.execute(

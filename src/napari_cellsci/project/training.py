@@ -12,7 +12,7 @@ from napari_cellsci.project import generations
 from napari_cellsci.project.bench import Bench
 from napari_cellsci.project.encoder_sources import EncoderLike, find_encoder
 from napari_cellsci.project.models import add_encoder, free_name
-from napari_cellsci.project.runs import find_run, note_end, running, versions
+from napari_cellsci.project.runs import find_run, running, versions
 from napari_cellsci.representation.config import EncoderConfig
 from napari_cellsci.representation.encoder import Encoder
 from napari_cellsci.representation.train import train_encoder as train
@@ -68,7 +68,6 @@ def train_encoder(
             token=token,
         )
         add_encoder(bench, name, encoder, run.id)
-        note_end(bench.store, run.id, "done")
     return encoder
 
 
