@@ -16,7 +16,7 @@ def random_config(
     """Draw the settings of a movie from some imaginary laboratory.
 
     Microscopes from sharp and quiet to blurred and noisy, cameras of 8 to 16 bits with
-    small or large offsets and sometimes saturated by plates, nuclei of 3.4 to 10 µm
+    small or large offsets and sometimes saturated by plates, nuclei of 4.2 to 9 µm
     radius with much or little texture, sparse or crowded fields, debris. Cycles are
     short, so that every movie holds many mitoses.
 
@@ -35,7 +35,8 @@ def random_config(
     """
     rng = np.random.default_rng([int(seed), 0x5EED])
     drawn = {"frames": frames, "cells": cells, "seed": seed}
-    drawn |= _cells(rng, frames) | _optics(rng) | _camera(rng)
+    drawn |= _cells(rng, frames)
+    drawn |= _optics(rng, drawn["nucleus_radius"]) | _camera(rng)
     merged = drawn | fixed
     merged.setdefault("size", _frame_size(rng, merged))
     return SimulationConfig(**merged)
@@ -51,7 +52,7 @@ def _chance(rng: np.random.Generator, probability: float, value: float) -> float
 
 
 def _cells(rng: np.random.Generator, frames: int) -> dict[str, Any]:
-    radius = _log(rng, 3.4, 10.0)
+    radius = _log(rng, 4.2, 9.0)
     return {
         "cycle_length": max(8.0, frames * rng.uniform(0.8, 1.6)),
         "nucleus_radius": radius,
@@ -78,11 +79,12 @@ def _cells(rng: np.random.Generator, frames: int) -> dict[str, Any]:
     }
 
 
-def _optics(rng: np.random.Generator) -> dict[str, Any]:
-    pixel_size = _log(rng, 0.2, 0.75)
+def _optics(rng: np.random.Generator, radius: float) -> dict[str, Any]:
+    """Nuclei are at least 18 px across: below that, nobody tells the phases apart."""
+    pixel_size = min(_log(rng, 0.2, 0.75), radius / 9)
     return {
         "pixel_size": pixel_size,
-        "blur": max(_log(rng, 0.18, 0.95), 0.45 * pixel_size),
+        "blur": max(min(_log(rng, 0.18, 0.95), 0.12 * radius), 0.45 * pixel_size),
         "defocus": rng.uniform(0.0, 0.35),
         "background": _log(rng, 0.01, 0.6),
         "unevenness": rng.uniform(0.0, 0.5),
