@@ -18,7 +18,7 @@ from napari_cellsci.heads.batched import random_streams
 from napari_cellsci.heads.cnn_network import CropMembers, CropNet
 from napari_cellsci.heads.headset import HeadSet
 from napari_cellsci.heads.heldout import UnseenScores, describe, partition
-from napari_cellsci.heads.losses import class_weights, loss, n_outputs
+from napari_cellsci.heads.losses import class_weights, loss, n_outputs, wanted_outputs
 from napari_cellsci.heads.splits import Indices, check_labels
 from napari_cellsci.heads.streams import CellStream
 from napari_cellsci.heads.training import model_seed
@@ -49,6 +49,8 @@ class CNNConfig:
         Decoupled from the gradient.
     dropout : float
         After each hidden activation of the head.
+    label_smoothing : float
+        Share of certainty the labels lack; keeps scores comparable to logits.
     balanced : bool
         Weight the classes by the inverse of their frequency.
     folds : int
@@ -66,6 +68,7 @@ class CNNConfig:
     learning_rate: float = 1e-3
     weight_decay: float = 1e-4
     dropout: float = 0.3
+    label_smoothing: float = 0.02
     balanced: bool = True
     folds: int = 5
     test: float = 0.1
@@ -74,8 +77,11 @@ class CNNConfig:
     def __post_init__(self) -> None:
         if self.models < 1 or self.steps < 1:
             raise InputError("Train at least one CNN for at least one step.")
-        if not 0 <= self.dropout < 1:
-            raise InputError(f"Dropout must lie in [0, 1), not {self.dropout}.")
+        for name in ("dropout", "label_smoothing"):
+            if not 0 <= getattr(self, name) < 1:
+                raise InputError(
+                    f"{name} must be at least 0 and below 1, not {getattr(self, name)}."
+                )
 
     def total_steps(self, n_cells: int) -> int:
         """Return the gradient steps for so many training cells."""
@@ -205,7 +211,9 @@ def _train_one(
     report: _Reporter,
     token: CancelToken | None,
 ) -> None:
-    weights = class_weights(y[rows], int(y.max()) + 1, config.balanced)
+    n_classes = int(y.max()) + 1
+    weights = class_weights(y[rows], n_classes, config.balanced)
+    wanted = wanted_outputs(y, n_classes, config.label_smoothing)
     stream = CellStream(rows, random_streams(seed)[1], N_VIEWS)
     optimiser = torch.optim.AdamW(
         network.parameters(), config.learning_rate, weight_decay=config.weight_decay
@@ -220,7 +228,7 @@ def _train_one(
         cell, view = np.divmod(stream.draw(config.batch), N_VIEWS)
         x = dihedral_each(normalise(crops[cell], spec), torch.from_numpy(view))
         x = x.contiguous(memory_format=torch.channels_last)
-        target = torch.from_numpy(y[cell])
+        target = torch.from_numpy(wanted[cell])
         value = loss(network(x), target, torch.from_numpy(weights[y[cell]]))
         optimiser.zero_grad(set_to_none=True)
         value.backward()  # type: ignore[no-untyped-call]

@@ -41,6 +41,9 @@ class DenseConfig:
         Probability that a hidden neuron is silenced in a step.
     learning_rate : float
         Of Adam.
+    label_smoothing : float
+        Share of certainty the labels lack; keeps the scores of few, separable cells
+        finite, so that they stay comparable to logits. The paper has 0.
     balanced : bool
         Weight the classes by the inverse of their frequency.
     folds : int, optional
@@ -54,10 +57,11 @@ class DenseConfig:
     models: int = 10
     hidden: tuple[int, ...] = (16, 16, 16)
     epochs: int = 100
-    min_steps: int = 2000
+    min_steps: int = 1000
     batch: int = 64
     dropout: float = 0.3
     learning_rate: float = 1e-3
+    label_smoothing: float = 0.02
     balanced: bool = True
     folds: int | None = None
     test: float = 0.1
@@ -66,8 +70,11 @@ class DenseConfig:
     def __post_init__(self) -> None:
         if self.models < 1:
             raise InputError("Train at least one head.")
-        if not 0 <= self.dropout < 1:
-            raise InputError(f"Dropout must lie in [0, 1), not {self.dropout}.")
+        for name in ("dropout", "label_smoothing"):
+            if not 0 <= getattr(self, name) < 1:
+                raise InputError(
+                    f"{name} must be at least 0 and below 1, not {getattr(self, name)}."
+                )
 
     def steps(self, n_cells: int) -> int:
         """Return the gradient steps for so many training cells."""
@@ -151,6 +158,7 @@ def train_dense(
         batch=config.batch,
         dropout=config.dropout,
         learning_rate=config.learning_rate,
+        label_smoothing=config.label_smoothing,
         balanced=config.balanced,
         on_event=on_event,
         token=token,

@@ -31,14 +31,29 @@ def class_weights(
     return weights
 
 
-def loss(outputs: Tensor, targets: Tensor, weights: Tensor) -> Tensor:
-    """Return the weighted mean cross-entropy of the last two axes (nats).
+def wanted_outputs(
+    y: npt.NDArray[np.int64], n_classes: int, smoothing: float = 0.0
+) -> npt.NDArray[np.float32]:
+    """Return the probabilities a head is asked for (n, outputs).
+
+    Smoothing asks for ``1 − s + s/C`` instead of certainty (arXiv 1512.00567, section
+    7), without which the scores of a few separable cells grow for as long as training
+    lasts.
+    """
+    certain = np.eye(n_classes)[y]
+    wanted = certain * (1 - smoothing) + smoothing / n_classes
+    return np.asarray(wanted[:, 1:] if n_classes == 2 else wanted, np.float32)
+
+
+def loss(outputs: Tensor, wanted: Tensor, weights: Tensor) -> Tensor:
+    """Return the weighted mean cross-entropy over a batch (nats).
 
     Parameters
     ----------
     outputs : Tensor of shape (..., B, outputs)
         Logits; one output means two classes.
-    targets : int Tensor of shape (..., B)
+    wanted : Tensor of shape (..., B, outputs)
+        Probabilities; of the second class for one output.
     weights : Tensor of shape (..., B)
         Weight of each cell, usually of its class.
 
@@ -47,24 +62,19 @@ def loss(outputs: Tensor, targets: Tensor, weights: Tensor) -> Tensor:
     Tensor of shape (...)
     """
     if outputs.shape[-1] == 1:
-        logits = outputs.squeeze(-1)
-        each = F.binary_cross_entropy_with_logits(
-            logits, targets.to(logits.dtype), reduction="none"
-        )
+        each = F.binary_cross_entropy_with_logits(outputs, wanted, reduction="none")
+        each = each.squeeze(-1)
     else:
-        log_p = outputs.log_softmax(-1)
-        each = -log_p.gather(-1, targets.unsqueeze(-1)).squeeze(-1)
+        each = -(outputs.log_softmax(-1) * wanted).sum(-1)
     return (each * weights).mean(-1)
 
 
-def loss_gradient(outputs: Tensor, targets: Tensor, weights: Tensor) -> Tensor:
+def loss_gradient(outputs: Tensor, wanted: Tensor, weights: Tensor) -> Tensor:
     """Return the derivative of the sum of `loss` with respect to `outputs`."""
     scale = (weights / outputs.shape[-2]).unsqueeze(-1)
-    if outputs.shape[-1] == 1:
-        wanted = targets.unsqueeze(-1).to(outputs.dtype)
-        return torch.sigmoid(outputs).sub_(wanted).mul_(scale)
-    wanted = F.one_hot(targets, outputs.shape[-1])
-    return outputs.softmax(-1).sub_(wanted).mul_(scale)
+    single = outputs.shape[-1] == 1
+    found = torch.sigmoid(outputs) if single else outputs.softmax(-1)
+    return found.sub_(wanted).mul_(scale)
 
 
 def decide(scores: npt.NDArray[np.floating]) -> npt.NDArray[np.int64]:

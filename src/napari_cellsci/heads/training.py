@@ -11,7 +11,12 @@ import torch
 from torch import Tensor
 
 from napari_cellsci.heads.batched import BatchedAdam, BatchedMLP
-from napari_cellsci.heads.losses import class_weights, loss, loss_gradient
+from napari_cellsci.heads.losses import (
+    class_weights,
+    loss,
+    loss_gradient,
+    wanted_outputs,
+)
 from napari_cellsci.heads.streams import batches
 from napari_cellsci.tasks import CancelToken, OnEvent, Step, ignore
 
@@ -53,6 +58,7 @@ def train_batched(
     batch: int = 64,
     dropout: float = 0.0,
     learning_rate: float = 1e-3,
+    label_smoothing: float = 0.0,
     balanced: bool = True,
     rule: TopologyRule | None = None,
     on_event: OnEvent = ignore,
@@ -75,6 +81,8 @@ def train_batched(
     dropout : float
         Probability that a hidden neuron is silenced in a step.
     learning_rate : float
+    label_smoothing : float
+        See `losses.wanted_outputs`.
     balanced : bool
         Weight the classes by the inverse of their frequency.
     rule : TopologyRule, optional
@@ -94,7 +102,8 @@ def train_batched(
     weight_of = np.stack([class_weights(y[r], n_classes, balanced)[y] for r in rows])
     weight_table = torch.from_numpy(weight_of).to(table.dtype)
     offsets = (torch.arange(k) * n).repeat_interleave(batch)
-    target_table = torch.from_numpy(y)
+    wanted_table = torch.from_numpy(wanted_outputs(y, n_classes, label_smoothing))
+    wanted_table = wanted_table.to(table.dtype)
     optimiser = BatchedAdam(model, learning_rate)
     sequence = batches(
         seeds,
@@ -111,16 +120,16 @@ def train_batched(
                 token.raise_if_cancelled()
             cell = drawn.index.div(n_views, rounding_mode="floor")
             x = table.index_select(0, drawn.index).view(k, batch, width)
-            target = target_table.index_select(0, cell).view(k, batch)
+            wanted = wanted_table.index_select(0, cell).view(k, batch, -1)
             weight = weight_table.view(-1).index_select(0, cell + offsets)
             weight = weight.view(k, batch)
             outputs = model.forward(x, drawn.keep)
-            model.backward(loss_gradient(outputs, target, weight))
+            model.backward(loss_gradient(outputs, wanted, weight))
             skip = None if rule is None else rule.before_step(step, model, optimiser)
             optimiser.step(skip)
             if rule is not None:
                 rule.after_step(step, model, optimiser)
             if step % _REPORT_EVERY == 0 or step == steps - 1:
-                mean = float(loss(outputs, target, weight).mean())
+                mean = float(loss(outputs, wanted, weight).mean())
                 on_event(Step(step + 1, steps, {"loss": mean}))
     return optimiser
