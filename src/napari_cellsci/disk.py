@@ -100,6 +100,10 @@ def whole_folder(folder: Path) -> Iterator[Path]:
             if folder.is_dir():
                 folder.rmdir()
             temporary.rename(folder)
+        except ProjectError as error:
+            # The temporary name means nothing to whoever reads the sentence.
+            sentence = str(error).replace(str(temporary), str(folder))
+            raise ProjectError(sentence) from error
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
 

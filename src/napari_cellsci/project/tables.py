@@ -14,6 +14,10 @@ from napari_cellsci.project.store import Store
 
 CORE = ["movie", "track_id", "t", "y", "x", "z", "parent", "label_id"]
 """Columns every cell has; z only where some movie has it."""
+_NUMBERS = [
+    *(("track_id", "i8"), ("t", "i8"), ("y", "f8"), ("x", "f8"), ("z", "f8")),
+    *(("parent", "i8"), ("label_id", "i8")),
+]
 
 
 def insert_cells(
@@ -56,29 +60,24 @@ def _whole(cells: pd.DataFrame, name: str) -> list[Any]:
 
 def read_cells(store: Store, movies: Sequence[MovieInfo]) -> pd.DataFrame:
     """Return all cells by row id: `CORE` columns, then properties (NaN = none)."""
-    names = {info.id: info.name for info in movies}
-    rows = store.rows(
-        "SELECT movie_id, track_id, t, y, x, z, parent, label_id FROM cells ORDER BY id"
+    # 9e999 is SQLite's infinity; None has no place among numbers.
+    found = store.records(
+        "SELECT track_id, t, y, x, ifnull(z, 9e999), parent, label_id FROM cells "
+        "ORDER BY id",
+        _NUMBERS,
+        sum(info.n_cells for info in movies),
     )
-    columns = list(zip(*map(tuple, rows), strict=True)) or [()] * 8
-    whole = {name: np.asarray(columns[i], np.int64) for i, name in _WHOLE.items()}
-    z = np.array(columns[5], dtype=np.float64)
     table: dict[str, Any] = {
-        "movie": np.array([names[i] for i in columns[0]], dtype=object),
-        "track_id": whole["track_id"],
-        "t": whole["t"],
-        "y": np.asarray(columns[3], np.float64),
-        "x": np.asarray(columns[4], np.float64),
+        "movie": np.concatenate(
+            [np.full(info.n_cells, info.name, dtype=object) for info in movies]
+        )
     }
-    if not np.isnan(z).all():
-        table["z"] = z
-    table |= {"parent": whole["parent"], "label_id": whole["label_id"]}
-    table |= _read_properties(store, movies, len(rows))
-    index = pd.RangeIndex(len(rows), name="cell")
-    return pd.DataFrame(table, index=index)
-
-
-_WHOLE = {1: "track_id", 2: "t", 6: "parent", 7: "label_id"}
+    table |= {name: found[name].copy() for name, _ in _NUMBERS}
+    table["z"][np.isinf(table["z"])] = np.nan
+    if np.isnan(table["z"]).all():
+        del table["z"]
+    table |= _read_properties(store, movies, len(found))
+    return pd.DataFrame(table, index=pd.RangeIndex(len(found), name="cell"))
 
 
 def _read_properties(
