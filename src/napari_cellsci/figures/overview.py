@@ -26,7 +26,7 @@ FAINT = "#9A9CA3"
 NEUTRAL = "#C4C4C4"
 PER_ROW = 8
 CLIP_QUANTILE = 0.98
-MARKER = 0.26
+MARKER = 0.34
 """Radius of a marker as a part of the crop's width."""
 
 
@@ -170,11 +170,14 @@ def _draw_frame(
     axes: Axes, shown: Overview, colours: Colormap, scale: Normalize
 ) -> None:
     from matplotlib.collections import EllipseCollection
+    from matplotlib.colors import PowerNorm
 
     from napari_cellsci.explain.ood import OOD_THRESHOLD
 
     low, high = np.percentile(shown.frame, (1, 99.7))
-    axes.imshow(shown.frame, cmap="gray", vmin=low, vmax=max(high, low + 1))
+    # Dim cells are cells too: a power below 1 lifts them.
+    brightness = PowerNorm(0.6, vmin=low, vmax=max(high, low + 1), clip=True)
+    axes.imshow(shown.frame, cmap="gray", norm=brightness)
     strange = shown.cells["ood"].to_numpy() > OOD_THRESHOLD
     for chosen, style in ((~strange, "-"), (strange, ":")):
         cells = shown.cells[chosen]
@@ -188,14 +191,18 @@ def _draw_frame(
             transOffset=axes.transData,
             facecolors="none",
             edgecolors=colours(scale(cells["score"].to_numpy())),
-            linewidths=1.8,
+            linewidths=1.5,
             linestyles=style,
         )
         axes.add_collection(rings)
     height, width = shown.frame.shape
     axes.set(xlim=(-0.5, width - 0.5), ylim=(height - 0.5, -0.5))
     axes.set_title(shown.title, color=TEXT, fontsize=11, loc="left", pad=6)
+    if strange.any():
+        hint = "dotted: out of distribution"
+        axes.set_title(hint, color=FAINT, fontsize=9, loc="right", pad=6)
     axes.axis("off")
+    axes.set_anchor("N")
     if shown.pixel_size is not None:
         _draw_scale_bar(axes, width, height, shown.pixel_size)
 
@@ -252,6 +259,7 @@ def _draw_histogram(
         f"{len(shown.scores):,} cells", color=TEXT, fontsize=11, loc="left", pad=5
     )
     axes.tick_params(colors=FAINT, labelsize=8)
+    axes.tick_params(axis="y", which="both", left=False, labelleft=False)
     for side, spine in axes.spines.items():
         spine.set_visible(side == "bottom")
         spine.set_color(FAINT)
