@@ -62,10 +62,10 @@ class CNNConfig:
     """
 
     models: int = 10
-    steps: int = 300
+    steps: int = 200
     epochs: int = 10
     batch: int = 64
-    learning_rate: float = 1e-3
+    learning_rate: float = 3e-3
     weight_decay: float = 1e-4
     dropout: float = 0.3
     label_smoothing: float = 0.02

@@ -12,10 +12,8 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor, nn
-from torch.nn.utils.fusion import fuse_conv_bn_eval, fuse_linear_bn_eval
 
 from napari_cellsci.cells.spec import CropSpec
-from napari_cellsci.errors import InputError
 from napari_cellsci.representation.networks import Mish
 from napari_cellsci.representation.normalise import normalise
 from napari_cellsci.tasks import CancelToken, OnEvent, Progress, ignore
@@ -114,24 +112,6 @@ class CropNet(nn.Module):
         """Return the outputs (n, outputs) of normalised crops (n, C, S, S)."""
         return cast(Tensor, self.head(self.body(x)))
 
-    def fused(self) -> nn.Sequential:
-        """Return the same function for inference, batch normalisation folded in."""
-        return nn.Sequential(*_fold(self.body), *_fold(self.head)).eval()
-
-
-def _fold(layers: nn.Sequential) -> list[nn.Module]:
-    folded: list[nn.Module] = []
-    for layer in layers:
-        if isinstance(layer, nn.BatchNorm2d):
-            conv = cast(nn.Conv2d, folded.pop()).eval()
-            folded.append(fuse_conv_bn_eval(conv, layer.eval()))
-        elif isinstance(layer, nn.BatchNorm1d):
-            linear = cast(nn.Linear, folded.pop()).eval()
-            folded.append(fuse_linear_bn_eval(linear, layer.eval()))
-        elif not isinstance(layer, Dropout):
-            folded.append(layer)
-    return folded
-
 
 @dataclass(frozen=True, slots=True)
 class CropMembers:
@@ -142,6 +122,7 @@ class CropMembers:
     spec : CropSpec
         How the crops must have been cut; says how they are normalised.
     networks : list of CropNet
+        In evaluation mode.
     shape : dict
         Keyword arguments of `CropNet`, JSON values.
     """
@@ -188,49 +169,17 @@ class CropMembers:
         crops = x if isinstance(x, np.ndarray) else np.asarray(x)
         n, outputs = len(crops), self.shape["outputs"]
         result = np.empty((self.n_models, n, outputs), np.float32)
-        functions = [network.fused() for network in self.networks]
         with torch.inference_mode():
             for start in range(0, n, _CROPS_AT_ONCE):
                 part = slice(start, start + _CROPS_AT_ONCE)
                 batch = normalise(np.ascontiguousarray(crops[part]), self.spec)
                 batch = batch.contiguous(memory_format=torch.channels_last)
-                for k, function in enumerate(functions):
+                for k, network in enumerate(self.networks):
                     if token is not None:
                         token.raise_if_cancelled()
-                    result[k, part] = function(batch).numpy()
+                    result[k, part] = network(batch).numpy()
                 on_event(Progress("Scoring", min(start + _CROPS_AT_ONCE, n), n))
         return result
-
-    def features(
-        self, x: npt.NDArray[Any], *, token: CancelToken | None = None
-    ) -> npt.NDArray[np.float32]:
-        """Return what enters each network's head.
-
-        Parameters
-        ----------
-        x : array of shape (n, C, S, S)
-            Raw crops.
-        token : CancelToken, optional
-
-        Returns
-        -------
-        float32 array of shape (K, n, latent)
-        """
-        bodies = [
-            nn.Sequential(*_fold(network.body)).eval() for network in self.networks
-        ]
-        parts = []
-        with torch.inference_mode():
-            for start in range(0, len(x), _CROPS_AT_ONCE):
-                if token is not None:
-                    token.raise_if_cancelled()
-                raw = np.ascontiguousarray(x[start : start + _CROPS_AT_ONCE])
-                batch = normalise(raw, self.spec)
-                batch = batch.contiguous(memory_format=torch.channels_last)
-                parts.append(torch.stack([body(batch) for body in bodies]).numpy())
-        if not parts:
-            raise InputError("There are no crops to look at.")
-        return np.concatenate(parts, 1)
 
     def select(self, models: list[int]) -> CropMembers:
         """Return some of the heads."""
