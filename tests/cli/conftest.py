@@ -73,9 +73,8 @@ def start() -> Callable[..., subprocess.Popen[str]]:
     """Start `cellsci` as a process of its own."""
 
     def call(*arguments: object, **options: Any) -> subprocess.Popen[str]:
-        code = "from napari_cellsci.cli import main; main()"
         return subprocess.Popen(
-            [sys.executable, "-c", code, *map(str, arguments)],
+            [sys.executable, "-m", "napari_cellsci.cli", *map(str, arguments)],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,

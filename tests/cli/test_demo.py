@@ -38,7 +38,7 @@ def test_without_a_window_it_writes_scores_and_a_picture(
     cells = len(pd.read_csv(out / "sample" / "truth.csv"))
     assert len(pd.read_csv(out / "scores.csv")) == cells
     assert (out / "overview.png").read_bytes().startswith(PNG)
-    with Project.open(out / "project") as project:
+    with Project.open(out / "mitosis") as project:
         assert project.cells["area"].notna().any()
     again = run("demo", "--out", out, "--screenshot", tmp_path / "picture.png")
     assert (tmp_path / "picture.png").read_bytes().startswith(PNG)
@@ -77,7 +77,7 @@ def test_with_a_display_the_workspace_is_opened_by_its_command(
         demo, "run_command", lambda name, **values: called.append((name, values))
     )
     run("demo", "--out", tmp_path / "d")
-    project = tmp_path / "d" / "project"
+    project = tmp_path / "d" / "mitosis"
     assert called == [
         (
             "napari-cellsci.open_workspace",

@@ -63,7 +63,7 @@ def prepare(folder: Path, talk: Talk) -> Path:
     from napari_cellsci.disk import whole_folder
     from napari_cellsci.project import Project
 
-    sample, path = folder / "sample", folder / "project"
+    sample, path = folder / "sample", folder / "mitosis"
     if not (sample / "truth.csv").is_file():
         with whole_folder(sample) as temporary:
             made = simulate(
