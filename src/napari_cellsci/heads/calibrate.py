@@ -11,6 +11,7 @@ from napari_cellsci.heads.evaluate import expected_calibration_error
 
 Array = npt.NDArray[np.float64]
 _MIN_SLOPE = 1e-3
+"""Per standard deviation of the scores."""
 
 
 def _sigmoid(x: Array) -> Array:
@@ -76,7 +77,7 @@ def _platt(f: Array, y: npt.NDArray[np.int64]) -> Calibration:
     """Fit by Newton's method with the smoothed targets of Lin, Lin & Weng (2007)."""
     positive, negative = float((y == 1).sum()), float((y == 0).sum())
     target = np.where(y == 1, (positive + 1) / (positive + 2), 1 / (negative + 2))
-    spread = max(float(f.std()), 1e-12)
+    spread = float(f.std()) or 1.0
     design = np.stack([f / spread, np.ones_like(f)], 1)
     theta = np.array([0.0, np.log((positive + 1) / (negative + 1))])
     value = _platt_loss(design, target, theta)
@@ -94,7 +95,8 @@ def _platt(f: Array, y: npt.NDArray[np.int64]) -> Calibration:
             size /= 2
         if size <= 1e-10 or float(np.abs(gradient).max()) < 1e-9 * len(f):
             break
-    return Calibration(max(float(theta[0]) / spread, _MIN_SLOPE), float(theta[1]))
+    slope = max(float(theta[0]), _MIN_SLOPE) / spread
+    return Calibration(slope, float(theta[1]))
 
 
 def _platt_loss(design: Array, target: Array, theta: Array) -> float:

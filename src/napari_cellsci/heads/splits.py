@@ -72,6 +72,11 @@ def _class_counts(
     return number.astype(np.int64), counts
 
 
+def _tries(counts: Indices) -> int:
+    """Return how many random divisions are compared: many groups even out alone."""
+    return int(np.clip(2000 // len(counts), 1, _TRIES))
+
+
 def _rarest_first(counts: Indices) -> Indices:
     return np.argsort((counts > 0).sum(0), kind="stable").astype(np.int64)
 
@@ -103,7 +108,7 @@ def split_by_group(
     """
     number, counts = _class_counts(y, groups)
     rng = np.random.default_rng(seed)
-    choices = [_hold_out(counts, test, rng) for _ in range(_TRIES)]
+    choices = [_hold_out(counts, test, rng) for _ in range(_tries(counts))]
     wanted = np.array([1 - test, test])
     held = min(
         choices, key=lambda choice: _imbalance(choice.astype(np.int64), counts, wanted)
@@ -154,7 +159,7 @@ def folds_by_group(
     number, counts = _class_counts(y, groups)
     n_folds = min(n_folds, len(counts))
     rng = np.random.default_rng(seed)
-    deals = [_deal(counts, n_folds, rng) for _ in range(_TRIES)]
+    deals = [_deal(counts, n_folds, rng) for _ in range(_tries(counts))]
     even = np.full(n_folds, 1 / n_folds)
     fold = min(deals, key=lambda deal: _imbalance(deal, counts, even))[number]
     return [
