@@ -344,11 +344,21 @@ def test_what_cannot_be_trained_on_is_refused(
         train_encoder(crops, CropSpec(fov_px=32), config)
 
 
-def test_two_crops_are_enough(
+def test_two_crops_are_enough_to_train(
     crops: Crops, spec: CropSpec, small: dict[str, Any]
 ) -> None:
     encoder = train_encoder(crops[:2], spec, EncoderConfig(**{**small, "steps": 2}))
     assert encoder.record["n_train"] == 2
+
+
+def test_a_single_crop_for_validation_is_enough(
+    crops: Crops, spec: CropSpec, small: dict[str, Any], tmp_path: Path
+) -> None:
+    config = EncoderConfig(**{**small, "steps": 2})
+    encoder = train_encoder(crops[:10], spec, config, run_dir=tmp_path / "run")
+    assert encoder.record["n_validation"] == 1
+    encoder.save(tmp_path / "model")
+    assert Encoder.load(tmp_path / "model").hash == encoder.hash
 
 
 def test_a_run_that_diverges_says_so(

@@ -240,14 +240,12 @@ def gaussian_tc(mu: NDArray[Any] | Tensor, var: NDArray[Any] | Tensor) -> float:
     Returns
     -------
     float
-        Nats; NaN for fewer than two posteriors.
+        Nats.
     """
     means, variances = (
         np.asarray(a.detach().cpu() if isinstance(a, Tensor) else a, np.float64)
         for a in (mu, var)
     )
-    if len(means) < 2:
-        return math.nan
     covariance = np.atleast_2d(np.cov(means, rowvar=False, bias=True))
     covariance = covariance + np.diag(variances.mean(0))
     _, log_det = np.linalg.slogdet(covariance)

@@ -195,14 +195,17 @@ class TrainingRun:
         if self.fabric.world_size > 1:
             terms = self.fabric.all_reduce(terms)
         values = dict(zip(Loss._fields, terms.tolist(), strict=True))
-        if not math.isfinite(values["loss"]):
+        self._refuse_divergence(values)
+        pixels = x[0].numel()
+        values["mse"] = values["recon"] * 2 * self.config.sigma_x**2 / pixels
+        return values
+
+    def _refuse_divergence(self, values: dict[str, float]) -> None:
+        if not all(math.isfinite(value) for value in values.values()):
             raise InputError(
                 f"Training diverged at step {self.step}: the loss is no longer a "
                 "number; lower the learning rate or raise sigma_x."
             )
-        pixels = x[0].numel()
-        values["mse"] = values["recon"] * 2 * self.config.sigma_x**2 / pixels
-        return values
 
     def _learning_rate(self) -> float:
         c = self.config
@@ -230,6 +233,7 @@ class TrainingRun:
         if self.step % every and self.step != self.config.steps:
             return self._validated
         self._validated = self._validate()
+        self._refuse_divergence(self._validated)
         self.history.append({"step": self.step, **self._validated})
         warmed = self.step >= self.config.beta_warmup * self.config.steps
         if self.step >= _COLLAPSE_STEP and warmed and not self._validated["active"]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import platform
 import time
 from importlib.metadata import version
@@ -204,19 +203,8 @@ def _finish(
             "python": platform.python_version(),
         },
     }
-    encoder = Encoder(run.spec, run.config, run.network.cpu(), _json(record))
+    encoder = Encoder(run.spec, run.config, run.network.cpu(), record)
     encoder.reference = build_reference(
         encoder, run.crops, run.train_rows, run.validation_rows, token
     )
     return encoder
-
-
-def _json(value: Any) -> Any:
-    """Replace NaN by None, which JSON can hold."""
-    if isinstance(value, dict):
-        return {key: _json(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_json(item) for item in value]
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    return value
