@@ -6,10 +6,10 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from qtpy.QtCore import Qt
+from qtpy.QtCore import QObject, Qt, QTimer
 from qtpy.QtWidgets import QDockWidget, QMainWindow
 
-from napari_cellsci.viewer.session import get_session
+from napari_cellsci.viewer.session import get_session, unwrapped
 
 if TYPE_CHECKING:
     import napari.viewer
@@ -41,10 +41,11 @@ def open_workspace(
         Also score its cells at once, with its newest classifier or the one that comes
         with the plugin.
     """
+    viewer = unwrapped(viewer)  # Qt takes no proxies of its docks
     docks = {name: _dock(viewer, name, area) for name, area in (*SIDE, *BELOW)}
     window = next(iter(docks.values())).parent()
     if isinstance(window, QMainWindow):
-        _arrange(window, docks)
+        _Arrangement(window, docks)
     if project is not None:
         open_project(viewer, project, score=score)
 
@@ -105,23 +106,43 @@ def _panel(name: str) -> Any:
     return next(kind for kind in kinds if kind.title == name)
 
 
-def _arrange(window: QMainWindow, docks: dict[str, QDockWidget]) -> None:
-    """Tab the side column, stack the strips below, and give the movie its half."""
-    bottom, left = (
-        Qt.DockWidgetArea.BottomDockWidgetArea,
-        Qt.DockWidgetArea.LeftDockWidgetArea,
-    )
-    high = window.height() >= HIGH
-    # napari's own column needs some 550 px: in a low window it reaches the bottom.
-    window.setCorner(Qt.Corner.BottomLeftCorner, bottom if high else left)
-    window.setCorner(Qt.Corner.BottomRightCorner, bottom)
-    window.tabifyDockWidget(docks["Cells"], docks["Score"])
-    docks["Cells"].raise_()
-    window.splitDockWidget(docks["Gallery"], docks["Cell"], Qt.Orientation.Vertical)
-    side = SIDE_WIDTH if window.width() >= WIDE else SIDE_NARROW
-    window.resizeDocks([docks["Cells"]], [side], Qt.Orientation.Horizontal)
-    window.resizeDocks(
-        [docks["Gallery"], docks["Cell"]],
-        list(HEIGHTS_HIGH if high else HEIGHTS_LOW),
-        Qt.Orientation.Vertical,
-    )
+class _Arrangement(QObject):
+    """Tabs the side column, stacks the strips below, gives the movie its half.
+
+    Sizes can only be given once the docks have been laid out, a turn of the event loop
+    later; the object lives that long.
+    """
+
+    def __init__(self, window: QMainWindow, docks: dict[str, QDockWidget]) -> None:
+        super().__init__(window)
+        self._window, self._docks = window, docks
+        self._high = window.height() >= HIGH
+        self._stack()
+        timer = QTimer(self)
+        timer.setSingleShot(True)
+        timer.timeout.connect(self._resize)
+        timer.start(0)
+
+    def _stack(self) -> None:
+        window, docks = self._window, self._docks
+        bottom, left = (
+            Qt.DockWidgetArea.BottomDockWidgetArea,
+            Qt.DockWidgetArea.LeftDockWidgetArea,
+        )
+        # napari's own column needs some 550 px: in a low window it reaches the bottom.
+        window.setCorner(Qt.Corner.BottomLeftCorner, bottom if self._high else left)
+        window.setCorner(Qt.Corner.BottomRightCorner, bottom)
+        window.tabifyDockWidget(docks["Cells"], docks["Score"])
+        docks["Cells"].raise_()
+        window.splitDockWidget(docks["Gallery"], docks["Cell"], Qt.Orientation.Vertical)
+
+    def _resize(self) -> None:
+        window, docks = self._window, self._docks
+        side = SIDE_WIDTH if window.width() >= WIDE else SIDE_NARROW
+        window.resizeDocks([docks["Cells"]], [side], Qt.Orientation.Horizontal)
+        window.resizeDocks(
+            [docks["Gallery"], docks["Cell"]],
+            list(HEIGHTS_HIGH if self._high else HEIGHTS_LOW),
+            Qt.Orientation.Vertical,
+        )
+        self.deleteLater()

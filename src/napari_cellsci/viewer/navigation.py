@@ -35,9 +35,8 @@ class Navigator:
         self._frame = 0
         viewer = session.viewer
         if viewer is not None:
-            viewer.dims.events.current_step.connect(self._on_step)
+            viewer.dims.events.current_step.connect(self.sync)
         session.go_requested.connect(self.go)
-        session.movie_changed.connect(self._on_movie)
 
     @property
     def frame(self) -> int:
@@ -102,19 +101,14 @@ class Navigator:
         if always or np.any(away > half * (1 - 2 * _MARGIN)):
             camera.center = (*camera.center[:-2], *place)
 
-    def _on_step(self) -> None:
+    def sync(self) -> None:
+        """Take over the frame on screen."""
         frame = self._frame_on_screen()
         if frame is None or frame == self._frame:
             return
         self._frame = frame
         self._follow(frame)
         self.frame_changed.emit(frame)
-
-    def _on_movie(self) -> None:
-        frame = self._frame_on_screen()
-        if frame is not None:
-            self._frame = frame
-            self.frame_changed.emit(frame)
 
     def _frame_on_screen(self) -> int | None:
         layer, viewer = self.anchor(), self._session.viewer

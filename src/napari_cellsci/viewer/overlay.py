@@ -110,6 +110,7 @@ class Overlay:
             self._rows = shown.rows
             self._show_image(viewer, shown)
             self._show_all(viewer, shown)
+        self._navigator.sync()
         self.recolor()
         self._on_current()
 
@@ -302,7 +303,7 @@ class Overlay:
 
     def _on_display(self) -> None:
         viewer, shown = self._session.viewer, self._session.shown
-        if viewer is None or shown is None:
+        if viewer is None or shown is None or self._working:
             return
         with self._at_work():
             self._show_all(viewer, shown)
@@ -332,7 +333,8 @@ class Overlay:
             return
         if role == "outlines":
             self._painted = None
-        self._session.show(**{role: False})
+        with self._at_work():
+            self._session.show(**{role: False})
 
 
 def _title(what: str, shown: Shown) -> str:

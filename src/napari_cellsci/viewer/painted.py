@@ -18,7 +18,7 @@ from napari_cellsci.viewer.colors import (
 if TYPE_CHECKING:
     from napari_cellsci.viewer.session import ColorBy, Session
 
-CLASS_SYMBOLS = ("disc", "triangle_up", "diamond", "square", "star", "cross")
+CLASS_SYMBOLS = ("disc", "triangle_up", "diamond", "square", "cross")
 """● for the first class, ▲ for the second, then others."""
 OUTSIDE_SYMBOL = "ring"
 BLANK_SYMBOL = "x"

@@ -106,6 +106,9 @@ class Session:
     def __init__(self, viewer: Viewer) -> None:
         self._viewer = weakref.ref(viewer)
         self._services: dict[type, Any] = {}
+        # The project is closed when the session goes, which is with its viewer.
+        self._open: list[Project] = []
+        weakref.finalize(self, _close_all, self._open)
         self._project: Project | None = None
         self._table: CellTable | None = None
         self._crops: Any = None
@@ -145,8 +148,9 @@ class Session:
             return
         if self._project is not None:
             self._project.labels.changed.disconnect(self._on_labels)
-            self._project.close()
+            _close_all(self._open)
         self._project = project
+        self._open[:] = [] if project is None else [project]
         self._scores = self._bundle = None
         if project is not None:
             project.labels.changed.connect(self._on_labels)
@@ -345,12 +349,23 @@ class Session:
         self.labels_changed.emit(np.arange(self.n_cells))
 
 
+def _close_all(projects: list[Project]) -> None:
+    while projects:
+        projects.pop().close()
+
+
 _SESSIONS: weakref.WeakKeyDictionary[Any, Session] = weakref.WeakKeyDictionary()
+
+
+def unwrapped(viewer: Viewer) -> Viewer:
+    """Return the viewer itself where napari gives a plugin a proxy of it."""
+    model: Viewer = getattr(viewer, "__wrapped__", viewer)
+    return model
 
 
 def get_session(viewer: Viewer) -> Session:
     """Return the session of a viewer, or of the proxy through which plugins see it."""
-    model = getattr(viewer, "__wrapped__", viewer)
+    model = unwrapped(viewer)
     if model not in _SESSIONS:
         _SESSIONS[model] = Session(model)
     return _SESSIONS[model]

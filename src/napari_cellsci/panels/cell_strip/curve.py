@@ -35,6 +35,8 @@ class ScoreCurve(QWidget):
         self._x: NDArray[np.float64] = np.empty(0)
         self.plot = pg.PlotWidget(enableMenu=False)
         self.plot.hideButtons()
+        # pyqtgraph makes its menu without a parent: it would outlive the window.
+        self.plot.getPlotItem().ctrlMenu.setParent(self.plot)
         self.plot.setMouseEnabled(x=True, y=False)
         self.plot.setMinimumSize(120, LEAST)
         self.plot.setToolTip(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -406,6 +407,17 @@ class CellsPanel(PanelBase):
         """Stop the preview; a project being made goes on."""
         self._preview_timer.stop()
         self.preview_job.cancel()
+        if self.session.viewer is not None:
+            # napari has connected these when it docked the panel.
+            events = self.session.viewer.layers.events
+            for signal in (
+                events.inserted,
+                events.removed,
+                events.reordered,
+                events.renamed,
+            ):
+                with suppress(ValueError):
+                    signal.disconnect(self.reset_choices)
         super().dispose()
 
     def python_code(self) -> str | None:

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
 FRAME = 2.5
 GAP = 3
-_SHAPES = {"disc": "disc", "triangle_up": "triangle", "ring": "outside", "x": "blank"}
+_SHAPES = {"triangle_up": "triangle", "ring": "outside", "x": "blank"}
+"""Signs whose name differs from that of napari's symbol."""
 
 
 class Looks:
@@ -46,7 +47,7 @@ class Looks:
         if self._stale:
             self._compute()
         red, green, blue, alpha = (int(v) for v in self._colors[row])
-        shape = _SHAPES.get(str(self._signs[row]), "disc")
+        shape = _SHAPES.get(self._signs[row], self._signs[row])
         return QColor(red, green, blue, alpha), shape, bool(self._labelled[row])
 
     def _compute(self) -> None:

@@ -149,13 +149,13 @@ def gradient(scale: ScoreScale, left: float, right: float) -> QLinearGradient:
 def draw_sign(
     painter: QPainter, place: QRectF, shape: str, color: str, filled: bool
 ) -> None:
-    """Draw the sign of a cell: "disc", "triangle", "outside" or "blank".
+    """Draw the sign of a cell.
 
     Parameters
     ----------
     painter : QPainter
     place : QRectF
-    shape : str
+    shape : {"disc", "triangle", "diamond", "square", "cross", "outside", "blank"}
     color : str
     filled : bool
         Filled means labelled by a person, hollow predicted.
@@ -176,6 +176,29 @@ def draw_sign(
                     QPointF(inner.left(), inner.bottom()),
                 ]
             )
+        )
+    elif shape == "diamond":
+        middle = inner.center()
+        painter.drawPolygon(
+            QPolygonF(
+                [
+                    QPointF(middle.x(), inner.top()),
+                    QPointF(inner.right(), middle.y()),
+                    QPointF(middle.x(), inner.bottom()),
+                    QPointF(inner.left(), middle.y()),
+                ]
+            )
+        )
+    elif shape == "square":
+        painter.drawRect(inner)
+    elif shape == "cross":
+        painter.drawLine(
+            QPointF(inner.center().x(), inner.top()),
+            QPointF(inner.center().x(), inner.bottom()),
+        )
+        painter.drawLine(
+            QPointF(inner.left(), inner.center().y()),
+            QPointF(inner.right(), inner.center().y()),
         )
     elif shape == "blank":
         painter.drawLine(inner.topLeft(), inner.bottomRight())

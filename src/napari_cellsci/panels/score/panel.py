@@ -77,6 +77,7 @@ class ScorePanel(PanelBase):
         ):
             self._on(signal, self.mark_dirty)
         self._on(self.service.offers_changed, self.mark_dirty)
+        self._on(self.session.scores_changed, self._choose_used)
         self._on(self.service.job.changed, self._on_job)
         self.refresh()
 
@@ -170,8 +171,14 @@ class ScorePanel(PanelBase):
     def _browse(self) -> None:
         path = QFileDialog.getExistingDirectory(self, "Folder of a classifier")
         if path:
-            self.service.add_folder(Path(path))
-            self.bundles.setCurrentIndex(self.bundles.count() - 1)
+            self.use_folder(Path(path))
+
+    def use_folder(self, folder: Path) -> None:
+        """Offer and choose the classifier saved in a folder."""
+        self.service.add_folder(folder)
+        self._fill_bundles()
+        sources = [offer.source for offer in self._offers]
+        self.bundles.setCurrentIndex(sources.index(folder))
 
     def _on_member(self) -> None:
         # Other models of the classifier that is shown are there at once.
@@ -219,13 +226,19 @@ class ScorePanel(PanelBase):
         offers = self.service.offers()
         if offers == self._offers:
             return
-        chosen = self.bundles.currentText()
         self._offers = offers
         self.bundles.clear()
         for i, offer in enumerate(offers):
             self.bundles.addItem(offer.title)
             self.bundles.setItemData(i, offer.tip, Qt.ItemDataRole.ToolTipRole)
-        self.bundles.setCurrentIndex(max(0, self.bundles.findText(chosen)))
+        self._choose_used()
+
+    def _choose_used(self) -> None:
+        """Choose the classifier in use, or the newest."""
+        scored = self.service.scored
+        used = None if scored is None else scored.source
+        sources = [offer.source for offer in self._offers]
+        self.bundles.setCurrentIndex(sources.index(used) if used in sources else 0)
 
     def _fill_members(self) -> None:
         bundle = self.session.bundle

@@ -36,6 +36,7 @@ class Scored:
 
     scores: Scores
     bundle: Bundle
+    source: str | Path
 
 
 class ScoreService:
@@ -130,4 +131,7 @@ def _score(
     bundle = Bundle.load(source) if isinstance(source, Path) else project.bundle(source)
     token.raise_if_cancelled()
     scores = project.score(bundle, member=member, on_event=on_event, token=token)
-    return Scored(scores, bundle)
+    if source is None:
+        named = [info.name for info in project.bundles]
+        source = bundle.name if bundle.name in named else SHIPPED
+    return Scored(scores, bundle, source)

@@ -99,7 +99,7 @@ def in_words(scores: ScoreColumns) -> list[tuple[str, str]]:
 
 def called_columns(names: Sequence[str]) -> list[tuple[str, str]]:
     """Return the titles and tips of the table of labelled cells."""
-    signs = ("●", "▲", "◆", "■", "★", "✚")
+    signs = ("●", "▲", "◆", "■", "✚")
     called = [
         (signs[i % len(signs)], f"Called {name}, whether sure or not")
         for i, name in enumerate(names)

@@ -1,0 +1,69 @@
+"""A viewer with panels in its docks, and a project with a small classifier."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+SMALL: dict[str, Any] = {
+    "steps": 12,
+    "batch": 32,
+    "latent": 6,
+    "filters": (4, 4, 8, 8),
+    "hidden": 16,
+    "device": "cpu",
+}
+
+
+@pytest.fixture
+def viewer(make_napari_viewer_proxy: Callable[..., Any]) -> Iterator[Any]:
+    """A viewer whose project is put away before it is closed."""
+    from napari_cellsci.viewer.session import get_session
+
+    viewer = make_napari_viewer_proxy()
+    yield viewer
+    get_session(viewer).project = None
+
+
+@pytest.fixture
+def dock(viewer: Any, qtbot: Any) -> Callable[[type], Any]:
+    """Open a panel in a dock, as napari's menu does, and show it."""
+
+    def open_panel(kind: type) -> Any:
+        panel = kind(viewer)
+        viewer.window.add_dock_widget(panel, name=kind.__name__)
+        panel.window().show()
+        panel.show()
+        return panel
+
+    return open_panel
+
+
+@pytest.fixture(scope="session")
+def trained_folder(
+    mitosis_folder: Path, mitosis_files: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """A labelled project with a classifier of three models."""
+    from napari_cellsci.project import Project
+
+    folder = tmp_path_factory.mktemp("trained") / "mitosis"
+    shutil.copytree(mitosis_folder, folder)
+    with Project.open(folder) as project:
+        project.labels.import_csv(mitosis_files / "truth.csv")
+        project.train_encoder("quick", **SMALL)
+        project.train_head(2, models=3, min_steps=60, epochs=1, name="tiny")
+    return folder
+
+
+@pytest.fixture
+def trained(trained_folder: Path, tmp_path: Path) -> Iterator[Any]:
+    """A project with a classifier of one's own."""
+    from napari_cellsci.project import Project
+
+    shutil.copytree(trained_folder, tmp_path / "trained")
+    with Project.open(tmp_path / "trained") as project:
+        yield project

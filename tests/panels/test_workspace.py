@@ -1,0 +1,84 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from qtpy.QtWidgets import QMainWindow
+
+from napari_cellsci.errors import ProjectError
+from napari_cellsci.panels._jobs import JobState
+from napari_cellsci.panels.score.service import ScoreService
+from napari_cellsci.panels.workspace import open_workspace
+from napari_cellsci.viewer.session import get_session
+
+pytestmark = pytest.mark.gui
+
+
+def titles(viewer: Any) -> list[str]:
+    return sorted(
+        getattr(panel, "title", "") for panel in viewer.window.dock_widgets.values()
+    )
+
+
+@pytest.mark.parametrize("size", [(1366, 768), (1920, 1080)])
+def test_the_panels_leave_the_movie_half_of_the_window(
+    viewer: Any, qtbot: Any, size: tuple[int, int]
+) -> None:
+    viewer.window.resize(*size)
+    open_workspace(viewer)
+    assert titles(viewer)[-4:] == ["Cell", "Cells", "Gallery", "Score"]
+    panel = next(iter(viewer.window.dock_widgets.values()))
+    window = panel.window()
+    assert isinstance(window, QMainWindow)
+    window.show()
+    window.resize(*size)
+    qtbot.wait(50)
+    assert (window.width(), window.height()) == size
+    movie = window.centralWidget()
+    assert movie.width() >= size[0] / 2
+    assert movie.height() >= size[1] / 2
+
+
+def test_opening_it_again_opens_nothing_twice(viewer: Any, qtbot: Any) -> None:
+    open_workspace(viewer)
+    first = titles(viewer)
+    open_workspace(viewer)
+    assert titles(viewer) == first
+
+
+def test_a_project_is_opened_scored_and_shown_straight_away(
+    viewer: Any, qtbot: Any, trained: Any
+) -> None:
+    open_workspace(viewer, trained.path)
+    session = get_session(viewer)
+    job = session.service(ScoreService).job
+
+    def scored() -> None:
+        assert job.state is JobState.DONE
+
+    qtbot.waitUntil(scored, timeout=60_000)
+    assert session.scores is not None
+    assert session.scores.scored.all()
+    assert session.bundle is not None
+    assert session.bundle.name == "tiny"
+
+
+def test_a_folder_that_is_no_project_is_refused_in_one_sentence(
+    viewer: Any, qtbot: Any, tmp_path: Any
+) -> None:
+    with pytest.raises(ProjectError, match="not a cellsci project"):
+        open_workspace(viewer, tmp_path)
+
+
+def test_the_manifest_command_takes_a_viewer_and_a_project(
+    viewer: Any, qtbot: Any, mitosis: Any
+) -> None:
+    from npe2 import PluginManager
+
+    manager = PluginManager.instance()
+    manager.discover()
+    manager.commands.execute(
+        "napari-cellsci.open_workspace",
+        kwargs={"viewer": viewer, "project": mitosis.path, "score": False},
+    )
+    assert get_session(viewer).n_cells == len(mitosis)
