@@ -116,7 +116,7 @@ def refuse_taken(folder: Path) -> None:
     ProjectError
     """
     with disk_in_words(folder):
-        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        if folder.exists() and (not folder.is_dir() or os.listdir(folder)):
             raise ProjectError(
                 f"{folder} exists already and is not empty: choose a new place."
             )

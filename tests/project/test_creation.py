@@ -14,7 +14,7 @@ import tifffile
 
 from napari_cellsci.errors import InputError, ProjectError
 from napari_cellsci.io.movies import open_movie
-from napari_cellsci.project import Project, creation
+from napari_cellsci.project import Project, movie_files
 from napari_cellsci.tasks import Cancelled, CancelToken, Event
 
 RNG = np.random.default_rng(0)
@@ -94,6 +94,28 @@ def test_labels_alone_are_enough(simulated: Path, tmp_path: Path, how: str) -> N
         info = project.movies[0]
         assert info.masks_path == labels
         assert info.masks_tracked == (how == "tracked labels")
+
+
+@pytest.mark.parametrize("given", ["file", "array", "linked"])
+def test_masks_can_be_had_again(simulated: Path, tmp_path: Path, given: str) -> None:
+    labels = simulated / "labels.tif"
+    pixels = tifffile.imread(labels)
+    arguments: dict[str, Any] = {
+        "file": {"masks": labels, "tracks": simulated / "tracks.csv"},
+        "array": {"masks": pixels, "tracks": simulated / "tracks.csv"},
+        "linked": {"masks": pixels},
+    }[given]
+    image = simulated / "movie.tif"
+    Project.create(tmp_path / "p", image=image, **arguments).close()
+    shutil.move(tmp_path / "p", tmp_path / "q")
+    with Project.open(tmp_path / "q") as project:
+        np.testing.assert_array_equal(project.masks("movie"), pixels)
+        assert (project.movies[0].masks_path == labels) == (given == "file")
+
+
+def test_no_masks_are_none(tmp_path: Path) -> None:
+    with make(tmp_path / "p") as project:
+        assert project.masks() is None
 
 
 def test_an_array_is_copied_into_the_project(tmp_path: Path) -> None:
@@ -403,4 +425,46 @@ def test_a_closed_project_says_so(tmp_path: Path) -> None:
     project.close()
     with pytest.raises(ProjectError, match="has been closed"):
         project.cells  # noqa: B018
-    assert creation.PAPER_FOV_UM == 21.3
+
+
+def test_a_zarr_movie_is_referenced_and_watched(tmp_path: Path) -> None:
+    import zarr
+
+    store = tmp_path / "movie.zarr"
+    array = zarr.create_array(
+        store=str(store), shape=MOVIE.shape, chunks=(1, 70, 80), dtype=MOVIE.dtype
+    )
+    array[:] = MOVIE
+    make(tmp_path / "p", image=store).close()
+    with Project.open(tmp_path / "p") as project:
+        assert project.movies[0].path == store
+        np.testing.assert_array_equal(project.movie().frame(1)[0], MOVIE[1])
+    shutil.rmtree(next(path for path in store.iterdir() if path.is_dir()))
+    with (
+        Project.open(tmp_path / "p") as project,
+        pytest.raises(ProjectError, match="has changed since it was added"),
+    ):
+        project.movie()
+
+
+def test_a_damaged_copy_is_named(tmp_path: Path) -> None:
+    make(tmp_path / "p").close()
+    copy = next((tmp_path / "p" / "movies").iterdir())
+    copy.write_bytes(copy.read_bytes()[:-10])
+    with Project.open(tmp_path / "p") as project:
+        assert len(project.crops()) == 4
+        with pytest.raises(ProjectError, match=r"copy of the movie .* damaged"):
+            project.movie()
+
+
+def test_a_movie_read_otherwise_than_before_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tifffile.imwrite(tmp_path / "m.tif", MOVIE, photometric="minisblack")
+    make(tmp_path / "p", image=tmp_path / "m.tif").close()
+    with Project.open(tmp_path / "p") as project:
+        monkeypatch.setattr(
+            movie_files, "open_movie", lambda *a, **k: open_movie(MOVIE[:2])
+        )
+        with pytest.raises(ProjectError, match=r"is read as 2 frames .* but 3"):
+            project.movie()

@@ -14,7 +14,8 @@ from napari_cellsci.cells.spec import CropSpec
 from napari_cellsci.errors import InputError
 from napari_cellsci.io.movies import Movie
 from napari_cellsci.project.arrays import ArrayRooms
-from napari_cellsci.project.movies import MovieInfo, read_movies, reopen
+from napari_cellsci.project.movie_files import reopen
+from napari_cellsci.project.movies import MovieInfo, read_movies
 from napari_cellsci.project.store import FILE_NAME, Store
 from napari_cellsci.project.tables import read_cells
 

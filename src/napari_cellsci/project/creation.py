@@ -2,202 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+import sqlite3
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from napari_cellsci.cells.crops import crop_dtype, crop_movie
-from napari_cellsci.cells.linking import link_masks
 from napari_cellsci.cells.normalise import is_blank
-from napari_cellsci.cells.properties import count_neighbours, region_properties
-from napari_cellsci.cells.spec import PAPER_FOV_UM, CropSpec
+from napari_cellsci.cells.spec import CropSpec
 from napari_cellsci.disk import refuse_taken, whole_folder
-from napari_cellsci.errors import InputError
-from napari_cellsci.io.movies import Movie, channel_indices, open_movie
-from napari_cellsci.io.tracks import (
-    Tracks,
-    open_labels,
-    read_tracks,
-    tracks_from_table,
-    validate_masks,
-    validate_tracks,
-)
+from napari_cellsci.io.movies import Movie, open_movie
 from napari_cellsci.labels.classes import add_classes
 from napari_cellsci.project.arrays import ArrayRooms, ArrayWriter, Key
-from napari_cellsci.project.movies import (
-    MovieInfo,
-    fingerprint,
-    insert_movie,
-    read_movies,
-    refuse_bad_pixel_size,
-    relative_to,
+from napari_cellsci.project.movie_files import fingerprint, read_masks, relative_to
+from napari_cellsci.project.movies import MovieInfo, insert_movie, read_movies
+from napari_cellsci.project.reading import (
+    ImageSource,
+    NewMovie,
+    TrackSource,
+    read_movie,
 )
 from napari_cellsci.project.store import FILE_NAME, Store
 from napari_cellsci.project.tables import insert_cells
 from napari_cellsci.tasks import CancelToken, OnEvent, Progress, ignore
 
-ImageSource: TypeAlias = Any
-"""A path, an array (numpy, dask, zarr) or a `Movie`."""
-TrackSource: TypeAlias = Any
-"""A path, an array (N, 4 or 5) in napari's order, a DataFrame or `Tracks`."""
 _BLANK_BATCH = 2048
-
-
-@dataclass(frozen=True)
-class NewMovie:
-    """A movie and its cells, read and checked but not yet part of a project."""
-
-    movie: Movie
-    spec: CropSpec
-    cells: pd.DataFrame
-    tracks: Tracks
-    masks_path: Path | None
-    axes_given: str | None
-
-
-def read_movie(
-    image: ImageSource,
-    tracks: TrackSource = None,
-    masks: Any = None,
-    *,
-    choose: Callable[[Movie], CropSpec],
-    axes: str | None = None,
-    name: str | None = None,
-    pixel_size: float | None = None,
-    frame_interval: float | None = None,
-    on_event: OnEvent = ignore,
-    token: CancelToken | None = None,
-) -> NewMovie:
-    """Open a movie with its tracks and measure its cells where there are masks.
-
-    Parameters
-    ----------
-    image, tracks, masks
-        As for `Project.create`.
-    choose : callable
-        Returns how the cells of this movie are to be cropped.
-
-    Raises
-    ------
-    InputError
-        If anything about them cannot be used.
-    """
-    token = token or CancelToken()
-    refuse_bad_pixel_size(pixel_size)
-    movie = open_movie(
-        image,
-        axes=axes,
-        name=name,
-        pixel_size=pixel_size,
-        frame_interval=frame_interval,
-    )
-    spec = choose(movie)
-    spec.window(movie.pixel_size)
-    channel_indices(movie, spec.channels)
-    on_event(Progress("Reading tracks", 0, 0))
-    found, masks_path = _read_tracks(tracks, masks, movie, on_event, token)
-    found = validate_tracks(found, movie)
-    token.raise_if_cancelled()
-    cells = _measured(found, movie, spec, on_event, token)
-    return NewMovie(movie, spec, cells, found, masks_path, axes)
-
-
-def _read_tracks(
-    tracks: TrackSource, masks: Any, movie: Movie, on_event: OnEvent, token: CancelToken
-) -> tuple[Tracks, Path | None]:
-    masks_path = Path(masks) if isinstance(masks, str | Path) else None
-    pixels = None if masks is None else open_labels(masks)
-    if tracks is None:
-        if pixels is None:
-            raise InputError(
-                "There are no tracks: give tracks, or masks whose objects can be "
-                "linked."
-            )
-        validate_masks(pixels, movie)
-        return link_masks(pixels, on_event=on_event, token=token), masks_path
-    if isinstance(tracks, Tracks):
-        found = tracks
-    elif isinstance(tracks, str | Path):
-        found = read_tracks(tracks, pixel_size=movie.pixel_size)
-        if found.masks is not None and masks_path is None:
-            masks_path = Path(tracks)
-    else:
-        found = tracks_from_table(tracks)
-    if pixels is not None:
-        found = replace(found, masks=pixels, masks_tracked=False)
-    return found, masks_path
-
-
-def _measured(
-    tracks: Tracks,
-    movie: Movie,
-    spec: CropSpec,
-    on_event: OnEvent,
-    token: CancelToken,
-) -> pd.DataFrame:
-    """Return the cells with the properties of their masks and their neighbours."""
-    cells = tracks.table.reset_index(drop=True)
-    window = spec.window(movie.pixel_size)
-    if tracks.masks is None:
-        return cells.assign(neighbours=count_neighbours(cells, window))
-    measured = region_properties(
-        tracks.masks,
-        movie,
-        cells,
-        pixel_size=movie.pixel_size,
-        tracked=tracks.masks_tracked,
-        window=window,
-        channels=spec.channels,
-        z=spec.z,
-        on_event=on_event,
-        token=token,
-    )
-    # What we measured wins over a column of the same name in the table of tracks.
-    kept = cells.drop(columns=[c for c in measured.columns if c in cells])
-    return pd.concat([kept, measured], axis=1)
-
-
-@dataclass(frozen=True)
-class Choice:
-    """How the user wants the cells of a new project cropped.
-
-    Calling it with the first movie gives the specification.
-    """
-
-    fov_um: float | None
-    fov_px: float | None
-    size: int
-    channels: tuple[int | str, ...]
-    z: Any
-
-    def __call__(self, movie: Movie) -> CropSpec:
-        """Return the crop specification for a project whose first movie is `movie`.
-
-        Raises
-        ------
-        InputError
-            If the pixel size is unknown and no field of view in pixels is given.
-        """
-        fov_um = self.fov_um
-        if fov_um is None and self.fov_px is None:
-            if movie.pixel_size is None:
-                raise InputError(
-                    f"The pixel size of {movie.name!r} is not known: give it in µm "
-                    "(--pixel-size), or give the width of a crop in pixels (--fov-px)."
-                )
-            fov_um = PAPER_FOV_UM
-        return CropSpec(
-            size=self.size,
-            fov_um=fov_um,
-            fov_px=self.fov_px,
-            channels=channel_indices(movie, self.channels),
-            z=self.z,
-        )
+_PIXELS, _MASKS = Key("movies", ""), Key("movies", "", "masks")
 
 
 def create(
@@ -254,7 +88,10 @@ def add_movie(
     with ArrayRooms(home, store).writing() as writer:
         copied = _needs_copy(new)
         if copied:
-            _copy_movie(writer, new.movie, on_event, token)
+            _copy(writer, new.movie.data, new.movie.name, _PIXELS, on_event, token)
+        masks_copied = _masks_need_copy(new)
+        if masks_copied:
+            _copy(writer, new.tracks.masks, new.movie.name, _MASKS, on_event, token)
         cut_into(writer, new.movie, new.cells, new.spec, None, on_event, token)
         writer.flush()
         token.raise_if_cancelled()
@@ -262,11 +99,10 @@ def add_movie(
             known = read_movies(store)
             name = _unique_name(new.movie.name, [info.name for info in known])
             first = sum(info.n_cells for info in known)
-            info = _describe(new, name, folder, first, copied)
+            info = _describe(new, name, folder, first, copied, masks_copied)
             movie_id = insert_movie(inside, info)
             writer.register(inside, movie_id)
-            if copied:
-                _point_at_copy(inside, movie_id)
+            _point_at_copies(inside, movie_id)
             insert_cells(inside, movie_id, first, new.cells)
     return name
 
@@ -317,23 +153,37 @@ def _needs_copy(new: NewMovie) -> bool:
     )
 
 
-def _copy_movie(
-    writer: ArrayWriter, movie: Movie, on_event: OnEvent, token: CancelToken
+def _masks_need_copy(new: NewMovie) -> bool:
+    """Whether there are masks that cannot be had again from a file."""
+    masks = new.tracks.masks
+    if masks is None:
+        return False
+    return read_masks(new.masks_path, tuple(masks.shape)) is None
+
+
+def _copy(
+    writer: ArrayWriter,
+    data: Any,
+    name: str,
+    key: Key,
+    on_event: OnEvent,
+    token: CancelToken,
 ) -> None:
-    data = movie.data
-    copy = writer.new(Key("movies", ""), data.shape, data.dtype, file_name=movie.name)
-    for t in range(movie.n_frames):
+    file_name = ".".join(filter(None, (name, key.variant)))
+    copy = writer.new(key, data.shape, data.dtype, file_name=file_name)
+    for t in range(len(copy)):
         token.raise_if_cancelled()
         copy[t] = np.asarray(data[t])
-        on_event(Progress("Copying the movie", t + 1, movie.n_frames))
+        on_event(Progress("Copying the movie", t + 1, len(copy)))
 
 
-def _point_at_copy(inside: Any, movie_id: int) -> None:
-    inside.execute(
-        "UPDATE movies SET relative_path = (SELECT path FROM arrays WHERE "
-        "kind = 'movies' AND movie_id = ?) WHERE id = ?",
-        (movie_id, movie_id),
-    )
+def _point_at_copies(inside: sqlite3.Connection, movie_id: int) -> None:
+    for key, column in ((_PIXELS, "relative_path"), (_MASKS, "masks_relative_path")):
+        inside.execute(
+            f"UPDATE movies SET {column} = coalesce((SELECT path FROM arrays WHERE "
+            f"kind = ? AND variant = ? AND movie_id = ?), {column}) WHERE id = ?",
+            (key.kind, key.variant, movie_id, movie_id),
+        )
 
 
 def _unique_name(wanted: str, taken: Sequence[str]) -> str:
@@ -345,11 +195,17 @@ def _unique_name(wanted: str, taken: Sequence[str]) -> str:
 
 
 def _describe(
-    new: NewMovie, name: str, folder: Path, first: int, copied: bool
+    new: NewMovie,
+    name: str,
+    folder: Path,
+    first: int,
+    copied: bool,
+    masks_copied: bool,
 ) -> MovieInfo:
     movie = new.movie
     path = None if copied or movie.path is None else movie.path.absolute()
-    masks = None if new.masks_path is None else new.masks_path.absolute()
+    known = None if masks_copied else new.masks_path
+    masks = None if known is None else known.absolute()
     return MovieInfo(
         name=name,
         path=path,

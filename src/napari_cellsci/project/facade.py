@@ -22,11 +22,13 @@ from napari_cellsci.project import (
     export,
     generations,
     models,
+    reading,
     scoring,
 )
 from napari_cellsci.project.bench import Bench
 from napari_cellsci.project.crop_store import CropStore
-from napari_cellsci.project.movies import MovieInfo, relocate
+from napari_cellsci.project.movie_files import masks_of, relocate
+from napari_cellsci.project.movies import MovieInfo
 from napari_cellsci.project.runs import RunInfo, read_runs
 from napari_cellsci.project.summary import summarise
 from napari_cellsci.tasks import CancelToken, Done, OnEvent, ignore
@@ -52,8 +54,8 @@ class Project:
         cls,
         path: str | os.PathLike[str],
         *,
-        image: creation.ImageSource,
-        tracks: creation.TrackSource = None,
+        image: reading.ImageSource,
+        tracks: reading.TrackSource = None,
         masks: Any = None,
         axes: str | None = None,
         pixel_size: float | None = None,
@@ -112,7 +114,7 @@ class Project:
             tracks,
             masks,
             classes=checked_names(classes),
-            choose=creation.Choice(fov_um, fov_px, size, tuple(channels), z),
+            choose=reading.Choice(fov_um, fov_px, size, tuple(channels), z),
             axes=axes,
             name=name,
             pixel_size=pixel_size,
@@ -200,6 +202,15 @@ class Project:
         info = self._bench.movies()[0] if name is None else self._bench.info(name)
         return self._bench.movie(info)
 
+    def masks(self, name: str | None = None) -> Any | None:
+        """Return the label images (T, Y, X) of a movie, None where there are none.
+
+        Their values are track ids if `MovieInfo.masks_tracked`, else the cells'
+        ``label_id`` in each frame.
+        """
+        info = self._bench.movies()[0] if name is None else self._bench.info(name)
+        return masks_of(info, self._bench.folder)
+
     def relocate_movie(self, name: str, path: str | os.PathLike[str]) -> None:
         """Say where the file of a movie is now.
 
@@ -215,8 +226,8 @@ class Project:
 
     def add_movie(
         self,
-        image: creation.ImageSource,
-        tracks: creation.TrackSource = None,
+        image: reading.ImageSource,
+        tracks: reading.TrackSource = None,
         *,
         masks: Any = None,
         axes: str | None = None,
@@ -242,7 +253,7 @@ class Project:
             If anything given cannot be used; the project stays as it was.
         """
         bench = self._bench
-        new = creation.read_movie(
+        new = reading.read_movie(
             image,
             tracks,
             masks,
