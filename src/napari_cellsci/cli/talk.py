@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import sys
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -101,8 +100,10 @@ class Talk:
         )
 
     def _finish_all(self) -> None:
-        for task in self._tasks.values():
-            self._bars.stop_task(task)
+        for task in self._bars.tasks:
+            if task.total is None:
+                self._bars.update(task.id, total=1, completed=1)
+            self._bars.stop_task(task.id)
 
     def say(self, sentence: str) -> None:
         """Say something to a person."""
@@ -120,9 +121,9 @@ class Talk:
 
 
 def _shown(metrics: Mapping[str, float]) -> dict[str, float]:
-    """Pick the few metrics that tell how a training goes."""
-    wanted = ("loss", "mse", "kl", "gaussian_tc", "active")
-    return {name: metrics[name] for name in wanted if name in metrics}
+    """Pick the two metrics that tell most of how a training goes."""
+    found = {name: metrics[name] for name in ("mse", "active") if name in metrics}
+    return found or {name: metrics[name] for name in ("loss",) if name in metrics}
 
 
 def _new_bars(console: Console) -> Bars:
@@ -137,7 +138,7 @@ def _new_bars(console: Console) -> Bars:
 
     return Bars(
         TextColumn("{task.description:<18}"),
-        BarColumn(complete_style="#0072B2", finished_style="#009E73"),
+        BarColumn(24, complete_style="#0072B2", finished_style="#009E73"),
         MofNCompleteColumn(),
         TimeElapsedColumn(),
         TimeRemainingColumn(),
@@ -213,8 +214,3 @@ def use_threads(count: int | None) -> None:
         torch.set_num_threads(max(1, count))
     elif "OMP_NUM_THREADS" not in os.environ:
         torch.set_num_threads(min(os.cpu_count() or 1, 8))
-
-
-def is_terminal() -> bool:
-    """Whether a person looks at the output."""
-    return sys.stdout.isatty()
