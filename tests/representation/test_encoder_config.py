@@ -76,4 +76,4 @@ def test_unknown_names_are_refused() -> None:
 def test_beta_grows_from_gamma() -> None:
     config = EncoderConfig(steps=100, beta=21.0, beta_warmup=0.1)
     assert [config.beta_at(s) for s in (0, 5, 10, 99)] == [1, 11, 21, 21]
-    assert EncoderConfig(beta_warmup=0.0).beta_at(0) == 20
+    assert EncoderConfig(beta_warmup=0.0, beta=20.0).beta_at(0) == 20
