@@ -85,14 +85,22 @@ def test_track_columns_map_to_the_same_colours_as_markers(session: Session) -> N
     )
 
 
+def frame_of(rows: list[int], ids: list[int] | None, y: Any = (), x: Any = ()) -> Any:
+    arrays = [np.array(v, np.int64) for v in (rows, ids or [], y, x)]
+    return painted.FrameCells(
+        arrays[0], None if ids is None else arrays[1], arrays[2], arrays[3]
+    )
+
+
 @pytest.mark.parametrize("ndim", [3, 4])
 def test_painted_masks_show_the_bin_of_each_cell_at_its_own_frame(ndim: int) -> None:
     rng = np.random.default_rng(0)
     masks = rng.integers(0, 6, (4, 7, 9))
-    ids = [np.array([1, 3, 5]), np.array([2]), np.array([], int), np.array([4, 1])]
-    rows = [np.array([0, 1, 2]), np.array([3]), np.array([], int), np.array([4, 5])]
+    ids = [[1, 3, 5], [2], [], [4, 1]]
+    rows = [[0, 1, 2], [3], [], [4, 5]]
     by_row = np.array([10, 20, 30, 40, 50, 60], np.uint8)
-    layer = painted.PaintedMasks(masks, list(zip(ids, rows, strict=True)), ndim)
+    frames = [frame_of(r, i) for r, i in zip(rows, ids, strict=True)]
+    layer = painted.PaintedMasks(masks, frames, ndim)
     expected = np.zeros(masks.shape, np.uint8)
     for t in range(4):
         for i, row in zip(ids[t], rows[t], strict=True):
@@ -108,6 +116,15 @@ def test_painted_masks_show_the_bin_of_each_cell_at_its_own_frame(ndim: int) -> 
     np.testing.assert_array_equal(layer[..., ::2], expected[..., ::2])
 
 
+def test_objects_are_found_under_centroids_where_they_have_no_names() -> None:
+    masks = np.zeros((1, 6, 6), int)
+    masks[0, 1:3, 1:3], masks[0, 4:, 4:] = 7, 9
+    layer = painted.PaintedMasks(masks, [frame_of([0, 1], None, [1, 0], [2, 0])])
+    layer.paint(np.array([50, 60], np.uint8))
+    # The second cell lies on background: it paints nothing, least of all that.
+    np.testing.assert_array_equal(layer[0], np.where(masks[0] == 7, 50, 0))
+
+
 def test_recolouring_reads_no_frame_until_it_is_seen() -> None:
     class Counting:
         shape = (3, 4, 4)
@@ -117,7 +134,7 @@ def test_recolouring_reads_no_frame_until_it_is_seen() -> None:
             Counting.read += 1
             return np.ones((4, 4), int)
 
-    layer = painted.PaintedMasks(Counting(), [(np.array([1]), np.array([0]))] * 3)
+    layer = painted.PaintedMasks(Counting(), [frame_of([0], [1])] * 3)
     layer.paint(np.array([7], np.uint8))
     assert Counting.read == 0
     assert (layer[1] == 7).all()

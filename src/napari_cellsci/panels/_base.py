@@ -22,6 +22,7 @@ from qtpy.QtWidgets import (
 )
 
 from napari_cellsci.errors import InputError
+from napari_cellsci.panels._guard import Guard
 from napari_cellsci.panels._parts import StatusCard
 from napari_cellsci.panels._theme import MIN_WIDTH, STEP, Theme, style_sheet, theme_of
 from napari_cellsci.viewer.overlay import Overlay
@@ -170,9 +171,10 @@ class PanelBase(QWidget):
         return True
 
     def _on(self, signal: Any, slot: Callable[..., Any]) -> None:
-        """Connect until the panel is closed."""
-        signal.connect(slot)
-        self._connections.append((signal, slot))
+        """Connect until the panel is closed, however it is closed."""
+        guard = Guard(slot)
+        signal.connect(guard)
+        self._connections.append((signal, guard))
 
     def dispose(self) -> None:
         """Let go of everything outside the panel. Safe to call twice."""

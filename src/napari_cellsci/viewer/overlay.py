@@ -53,7 +53,7 @@ class Overlay:
         self._tracks = TrackColors(session)
         self._rows: NDArray[np.int64] = np.empty(0, np.int64)
         self._painted: painted.PaintedMasks | None = None
-        self._objects: tuple[Any, NDArray[np.int64]] | None = None
+        self._objects: tuple[Any, NDArray[np.int64] | None] | None = None
         self._working = False
         self.trouble: str | None = None
         session.project_changed.connect(self.rebuild)
@@ -221,7 +221,7 @@ class Overlay:
         if masks is None:
             return
         ndim = self._ndim()
-        frames = painted.frames_of(shown.table, shown.name, masks.shape[0], ids)
+        frames = painted.frames_of(shown.table, shown.name, masks.shape, ids)
         self._painted = painted.PaintedMasks(masks, frames, ndim)
         layer: Labels = viewer.add_labels(
             self._painted,
@@ -234,19 +234,18 @@ class Overlay:
         layer.contour = OUTLINE_WIDTH
         self._tag(layer, shown, "outlines")
 
-    def _masks(self, shown: Shown) -> tuple[Any, NDArray[np.int64]]:
-        """Return the masks of the shown movie and the object of every row."""
+    def _masks(self, shown: Shown) -> tuple[Any, NDArray[np.int64] | None]:
+        """Return the masks of the shown movie and, if known, every row's object."""
         if self._objects is None:
             self._objects = self._find_masks(shown)
         return self._objects
 
-    def _find_masks(self, shown: Shown) -> tuple[Any, NDArray[np.int64]]:
+    def _find_masks(self, shown: Shown) -> tuple[Any, NDArray[np.int64] | None]:
         own = self.layer("masks")
-        masks = scene.read_masks(shown.info) if own is None else own.data
-        has_ids = bool(shown.table.label[self._rows].any())
-        ids = shown.table.label if has_ids else shown.table.track
-        usable = has_ids or shown.info.masks_tracked
-        return (masks if usable else None), ids
+        masks = shown.project.masks(shown.name) if own is None else own.data
+        if shown.table.label[self._rows].any():
+            return masks, shown.table.label
+        return masks, shown.table.track if shown.info.masks_tracked else None
 
     def recolor(self) -> None:
         """Give every layer the colours of the session's display."""

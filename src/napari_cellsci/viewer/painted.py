@@ -16,6 +16,7 @@ from napari_cellsci.viewer.colors import (
 )
 
 if TYPE_CHECKING:
+    from napari_cellsci.viewer.cell_table import CellTable
     from napari_cellsci.viewer.session import ColorBy, Session
 
 CLASS_SYMBOLS = ("disc", "triangle_up", "diamond", "square", "cross")
@@ -120,6 +121,30 @@ class ScoreMap:
         return self.scale.colors(np.asarray(values, dtype=np.float32))
 
 
+@dataclass(frozen=True, eq=False, slots=True)
+class FrameCells:
+    """The cells of one frame and their objects.
+
+    Parameters
+    ----------
+    rows : array (k,) of int
+    ids : array (k,) of int or None
+        Object of each cell; None where only the pixels tell.
+    y, x : array (k,) of int
+        Pixels of the centroids, within the frame.
+    """
+
+    rows: NDArray[np.int64]
+    ids: NDArray[np.int64] | None
+    y: NDArray[np.int64]
+    x: NDArray[np.int64]
+
+    def objects(self, picture: NDArray[Any]) -> NDArray[np.int64]:
+        """Return the object of each cell; under the centroid where none is known."""
+        found = picture[self.y, self.x] if self.ids is None else self.ids
+        return np.asarray(found, dtype=np.int64)
+
+
 class PaintedMasks:
     """Masks whose objects carry the bin of their cell at their own frame.
 
@@ -130,8 +155,7 @@ class PaintedMasks:
     ----------
     masks : array-like (T, Y, X) of int
         Label images; read lazily.
-    frames : list of (ids, rows)
-        For each frame the object ids and the rows of their cells.
+    frames : list of FrameCells
     ndim : int
         Axes of the layer; axes between time and y have length 1.
     """
@@ -141,7 +165,7 @@ class PaintedMasks:
     def __init__(
         self,
         masks: Any,
-        frames: list[tuple[NDArray[np.int64], NDArray[np.int64]]],
+        frames: list[FrameCells],
         ndim: int = 3,
     ) -> None:
         self._masks = masks
@@ -169,12 +193,15 @@ class PaintedMasks:
 
     def frame(self, t: int) -> NDArray[np.uint8]:
         """Return one painted frame (Y, X)."""
-        ids, rows = self._frames[t]
         picture = np.asarray(self._masks[t])
-        lut = np.zeros(max(int(ids.max(initial=0)), int(picture.max(initial=0))) + 1)
+        cells = self._frames[t]
+        ids = cells.objects(picture)
+        largest = max(int(ids.max(initial=0)), int(picture.max(initial=0)))
+        lut = np.zeros(largest + 1, np.uint8)
         if self._bins.size:
-            lut[ids] = self._bins[rows]
-        return lut.astype(np.uint8)[picture]
+            lut[ids] = self._bins[cells.rows]
+        lut[0] = 0
+        return lut[picture]
 
     def __getitem__(self, key: Any) -> NDArray[np.uint8]:
         keys = key if isinstance(key, tuple) else (key,)
@@ -195,21 +222,30 @@ class PaintedMasks:
 
 
 def frames_of(
-    table: Any, movie: str, n_frames: int, ids: NDArray[np.int64]
-) -> list[tuple[NDArray[np.int64], NDArray[np.int64]]]:
-    """Return for each frame the ids of its objects and the rows of their cells.
+    table: CellTable,
+    movie: str,
+    shape: tuple[int, int, int],
+    ids: NDArray[np.int64] | None,
+) -> list[FrameCells]:
+    """Return the cells of every frame of a movie.
 
     Parameters
     ----------
     table : CellTable
     movie : str
-    n_frames : int
-    ids : array (n,) of int
-        Object of every row; 0 where a cell has none.
+    shape : tuple of int
+        Of the masks, (T, Y, X).
+    ids : array (n,) of int or None
+        Object of every row, 0 where a cell has none; None where they are not known.
     """
     frames = []
-    for t in range(n_frames):
+    for t in range(shape[0]):
         rows = table.rows_at(movie, t)
-        rows = rows[ids[rows] > 0]
-        frames.append((ids[rows], rows))
+        if ids is not None:
+            rows = rows[ids[rows] > 0]
+        y, x = (
+            np.clip(np.rint(values[rows]), 0, size - 1).astype(np.int64)
+            for values, size in ((table.y, shape[1]), (table.x, shape[2]))
+        )
+        frames.append(FrameCells(rows, None if ids is None else ids[rows], y, x))
     return frames

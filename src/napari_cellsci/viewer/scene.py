@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_cellsci.errors import InputError
 from napari_cellsci.viewer import tags
 from napari_cellsci.viewer.geometry import layer_transform
 
@@ -17,7 +16,6 @@ if TYPE_CHECKING:
 
     from napari_cellsci.io.movies import Movie
     from napari_cellsci.project import Project
-    from napari_cellsci.project.movies import MovieInfo
     from napari_cellsci.viewer.cell_table import CellTable
 
 CHANNEL_COLORMAPS = ("gray", "magenta", "green", "cyan", "yellow")
@@ -126,26 +124,6 @@ def add_movie(viewer: Viewer, project: Project, name: str) -> Image:
 def adopt(layer: Layer, project: Project, name: str, role: tags.Role) -> None:
     """Let a layer the user opened show a movie of a project."""
     tags.tag(layer, project.path, name, role)
-
-
-def read_masks(info: MovieInfo) -> Any | None:
-    """Return the masks (T, Y, X) of a movie, None where there are none to be had."""
-    from napari_cellsci.io.movies import open_movie
-    from napari_cellsci.io.tracks import read_tracks
-
-    path = info.masks_path
-    if path is None or not path.exists():
-        return None
-    try:
-        if path.is_dir() and path.suffix != ".zarr":
-            masks = read_tracks(path).masks
-        else:
-            masks = open_movie(path).data
-    except InputError:
-        return None
-    expected = (info.n_frames, *info.shape)
-    usable = masks is not None and tuple(masks.shape) == expected
-    return masks if usable else None
 
 
 def placed_on(image: Layer | None, ndim: int) -> dict[str, Any]:

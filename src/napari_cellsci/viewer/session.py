@@ -357,10 +357,9 @@ def _close_all(projects: list[Project]) -> None:
 _SESSIONS: weakref.WeakKeyDictionary[Any, Session] = weakref.WeakKeyDictionary()
 
 
-def unwrapped(viewer: Viewer) -> Viewer:
-    """Return the viewer itself where napari gives a plugin a proxy of it."""
-    model: Viewer = getattr(viewer, "__wrapped__", viewer)
-    return model
+def unwrapped(viewer: Any) -> Any:
+    """Return a viewer or layer itself where napari gives a plugin a proxy of it."""
+    return getattr(viewer, "__wrapped__", viewer)
 
 
 def get_session(viewer: Viewer) -> Session:

@@ -64,7 +64,8 @@ def sorted_rows(
             "doubt": np.abs(scores.score),
             "ood": -scores.ood,
         }
-        rows = np.argsort(sort_by[key], kind="stable")
+        values = np.where(scores.scored, sort_by[key], np.nan)
+        rows = np.argsort(values, kind="stable")
         known = int(scores.scored.sum())
         if descending:
             rows = np.concatenate([rows[:known][::-1], rows[known:]])

@@ -126,9 +126,17 @@ class GalleryView(QListView):
         model: Any = self.model()
         if model is None or not 0 <= place < model.rowCount():
             return
-        hint = QAbstractItemView.ScrollHint
-        how = hint.PositionAtCenter if middle else hint.EnsureVisible
-        self.scrollTo(model.index(place, 0), how)
+        self.scrollTo(model.index(place, 0))  # lays out what is not yet laid out
+        if not middle:
+            return
+        pitch = self._edge + 2 * GAP
+        if self.one_row:
+            bar, room, line = self.horizontalScrollBar(), self.viewport().width(), place
+        else:
+            columns = max(1, self.viewport().width() // pitch)
+            bar, room = self.verticalScrollBar(), self.viewport().height()
+            line = place // columns
+        bar.setValue(round((line + 0.5) * pitch - room / 2))
 
     def _on_scroll(self) -> None:
         self.scrolled.emit()

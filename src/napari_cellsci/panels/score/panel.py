@@ -288,7 +288,7 @@ class ScorePanel(PanelBase):
         while self.counts.count():
             widget = self.counts.takeAt(0).widget()
             if widget is not None:
-                widget.setParent(None)
+                widget.hide()
                 widget.deleteLater()
         scores = self.session.scores
         self.counts_title.setVisible(scores is not None)
