@@ -311,3 +311,23 @@ def test_a_first_interrupt_cancels_and_a_second_stops() -> None:
         with pytest.raises(KeyboardInterrupt):
             signal.raise_signal(signal.SIGINT)
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+@pytest.mark.parametrize(
+    ("cores", "threads"), [(1, 1), (2, 1), (8, 4), (64, 4), (None, 1)]
+)
+def test_threads_leave_room_for_others(
+    monkeypatch: pytest.MonkeyPatch, cores: int | None, threads: int
+) -> None:
+    import torch
+
+    chosen: list[int] = []
+    monkeypatch.setattr(torch, "set_num_threads", chosen.append)
+    monkeypatch.setattr(os, "cpu_count", lambda: cores)
+    monkeypatch.setenv("OMP_NUM_THREADS", "3")
+    talk.use_threads(None)
+    assert chosen == []
+    talk.use_threads(2)
+    monkeypatch.delenv("OMP_NUM_THREADS")
+    talk.use_threads(None)
+    assert chosen == [2, threads]

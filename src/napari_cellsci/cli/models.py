@@ -11,7 +11,7 @@ from napari_cellsci.cli.talk import Json, ProjectFolder, talking, use_threads
 
 Seed = Annotated[int, typer.Option(help="Seed of every random number.")]
 Threads = Annotated[
-    int | None, typer.Option(help="Cores to use (default: all, up to 8).")
+    int | None, typer.Option(help="Cores to use (default: half of them, up to 4).")
 ]
 
 

@@ -207,7 +207,7 @@ def find_run(store: Store, folder: Path, id_: str) -> RunInfo:
 
 
 def versions() -> dict[str, str]:
-    """Return the versions that a result depends on."""
+    """Return the versions, machine and threads that a result depends on."""
     import torch
 
     return {
@@ -216,6 +216,7 @@ def versions() -> dict[str, str]:
         "numpy": np.__version__,
         "python": platform.python_version(),
         "machine": f"{platform.system()} {platform.machine()}",
+        "threads": str(torch.get_num_threads()),
     }
 
 
