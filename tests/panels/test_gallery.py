@@ -70,7 +70,7 @@ def test_all_cells_are_there_but_only_seen_ones_are_made(
     assert gallery.model.rowCount() == session.n_cells
     gallery.thumbnails.clear()
     index = gallery.model.index(5, 0)
-    assert index.data(Qt.ItemDataRole.DecorationRole).width() == 64
+    assert index.data(Qt.ItemDataRole.DecorationRole).width() == 58
     assert len(gallery.thumbnails._kept) == 1
     assert "track" in index.data(Qt.ItemDataRole.ToolTipRole)
 
@@ -201,7 +201,7 @@ def test_contrast_is_common_to_the_movie_or_each_crops_own(
 
     def brightest() -> int:
         image = gallery.thumbnails.pixmap(dark).toImage()
-        return max(image.pixelColor(x, y).value() for x in range(64) for y in range(64))
+        return max(image.pixelColor(x, y).value() for x in range(58) for y in range(58))
 
     common = brightest()
     gallery.contrast.setCurrentIndex(gallery.contrast.findData("crop"))

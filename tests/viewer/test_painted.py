@@ -105,6 +105,7 @@ def test_painted_masks_show_the_bin_of_each_cell_at_its_own_frame(ndim: int) -> 
     for t in range(4):
         for i, row in zip(ids[t], rows[t], strict=True):
             expected[t][masks[t] == i] = by_row[row]
+        expected[t][~painted.outline_of(masks[t])] = 0
     assert not np.asarray(layer).any()
     layer.paint(by_row)
     expected = expected.reshape(layer.shape)
@@ -125,6 +126,17 @@ def test_objects_are_found_under_centroids_where_they_have_no_names() -> None:
     np.testing.assert_array_equal(layer[0], np.where(masks[0] == 7, 50, 0))
 
 
+def test_outlines_are_two_pixels_wide_on_either_side() -> None:
+    labels = np.zeros((20, 20), int)
+    labels[4:16, 4:16] = 3
+    edge = painted.outline_of(labels)
+    inside = edge & (labels == 3)
+    expected = np.zeros_like(inside)
+    expected[4:16, 4:16] = True
+    expected[6:14, 6:14] = False
+    np.testing.assert_array_equal(inside, expected)
+
+
 def test_recolouring_reads_no_frame_until_it_is_seen() -> None:
     class Counting:
         shape = (3, 4, 4)
@@ -132,10 +144,10 @@ def test_recolouring_reads_no_frame_until_it_is_seen() -> None:
 
         def __getitem__(self, t: int) -> Any:
             Counting.read += 1
-            return np.ones((4, 4), int)
+            return np.indices((4, 4))[0] // 2 + 1
 
     layer = painted.PaintedMasks(Counting(), [frame_of([0], [1])] * 3)
     layer.paint(np.array([7], np.uint8))
     assert Counting.read == 0
-    assert (layer[1] == 7).all()
+    assert (layer[1][:2] == 7).all()
     assert Counting.read == 1

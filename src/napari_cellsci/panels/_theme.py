@@ -132,6 +132,6 @@ def style_sheet(theme: Theme) -> str:
         padding: {STEP}px 0; border: none;
     }}
     QCollapsible#section > QPushButton:hover {{ color: {theme.text}; }}
-    QListView#plain {{ background: transparent; border: none; }}
+    QAbstractItemView#plain {{ background: transparent; border: none; }}
     QScrollArea#body, QWidget#inside {{ background: transparent; border: none; }}
     """

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,13 +21,12 @@ if TYPE_CHECKING:
     from napari.layers import Labels, Layer, Points
     from napari.viewer import Viewer
 
-    from napari_cellsci.viewer.session import Session, Shown
+    from napari_cellsci.viewer.session import Display, Session, Shown
 
 MARKER_BORDER = 0.16
 RING_SIZE = 2.1
 RING_BORDER = 0.07
 TAIL_FRAMES = 8
-OUTLINE_WIDTH = 2
 _TEXT = {
     "string": "{score:+.1f}",
     "size": 8,
@@ -54,6 +54,9 @@ class Overlay:
         self._rows: NDArray[np.int64] = np.empty(0, np.int64)
         self._painted: painted.PaintedMasks | None = None
         self._objects: tuple[Any, NDArray[np.int64] | None] | None = None
+        self._drawn: WeakKeyDictionary[Points, tuple[Any, Any]] = WeakKeyDictionary()
+        self._ringed: NDArray[np.int64] | None = None
+        self._displayed = session.display
         self._working = False
         self.trouble: str | None = None
         session.project_changed.connect(self.rebuild)
@@ -103,7 +106,7 @@ class Overlay:
             return
         with self._at_work():
             self._put_away(viewer)
-            self._painted = self._objects = None
+            self._painted = self._objects = self._ringed = None
             self._rows = np.empty(0, np.int64)
             if shown is None:
                 return
@@ -231,7 +234,6 @@ class Overlay:
             blending="translucent_no_depth",
             **scene.placed_on(self.anchor, ndim),
         )
-        layer.contour = OUTLINE_WIDTH
         self._tag(layer, shown, "outlines")
 
     def _masks(self, shown: Shown) -> tuple[Any, NDArray[np.int64] | None]:
@@ -258,15 +260,17 @@ class Overlay:
         if layer is None or not len(self._rows):
             return
         session, rows = self._session, self._rows
+        signs, faces = painted.symbols(session)[rows], painted.fill(session)[rows]
+        known = self._drawn.get(layer, (None, None))
         with self._at_work():
-            symbols = painted.symbols(session)[rows]
-            if not np.array_equal(symbols, [s.value for s in layer.symbol]):
-                layer.symbol = symbols
-            layer.border_color = painted.paint(session)[rows]
-            faces = painted.fill(session)[rows]
-            if not np.array_equal(faces, layer.face_color):
+            # Reading these back from the layer would cost more than setting them.
+            if not np.array_equal(signs, known[0]):
+                layer.symbol = signs
+            if not np.array_equal(faces, known[1]):
                 layer.face_color = faces
+            layer.border_color = painted.paint(session)[rows]
             self._write_text(layer)
+        self._drawn[layer] = (signs, faces)
 
     def _write_text(self, layer: Points) -> None:
         session = self._session
@@ -302,16 +306,24 @@ class Overlay:
 
     def _on_display(self) -> None:
         viewer, shown = self._session.viewer, self._session.shown
+        before, now = self._displayed, self._session.display
+        self._displayed = now
         if viewer is None or shown is None or self._working:
             return
         with self._at_work():
-            self._show_all(viewer, shown)
-            size = self._session.display.marker_size
-            for role, factor in (("markers", 1.0), ("ring", RING_SIZE)):
-                layer = self.layer(role)  # type: ignore[arg-type]
-                if layer is not None and len(layer.data):
-                    layer.size = size * factor
+            if _visible(before) != _visible(now):
+                self._show_all(viewer, shown)
+            if before.marker_size != now.marker_size:
+                self._resize(now.marker_size)
         self.recolor()
+
+    def _resize(self, size: float) -> None:
+        for role, factor in (("markers", 1.0), ("ring", RING_SIZE)):
+            layer = self.layer(role)  # type: ignore[arg-type]
+            if layer is not None:
+                layer.current_size = size * factor
+                if len(layer.data):
+                    layer.size = size * factor
 
     def _on_current(self) -> None:
         """Ring the current cell's track, and every selected cell."""
@@ -323,6 +335,9 @@ class Overlay:
         if session.current is not None:
             rows = np.union1d(rows, table.rows_of_track(session.current))
         rows = rows[table.movie[rows] == table.code(shown.name)]
+        if np.array_equal(rows, self._ringed):
+            return  # another frame of the same track
+        self._ringed = rows
         with self._at_work():
             layer.data = scene.points_of(table, rows, layer.ndim)
 
@@ -339,3 +354,7 @@ class Overlay:
 def _title(what: str, shown: Shown) -> str:
     many = len(shown.table.movies) > 1
     return f"{what} of {shown.name}" if many else what
+
+
+def _visible(display: Display) -> tuple[bool, ...]:
+    return display.markers, display.tracks, display.outlines

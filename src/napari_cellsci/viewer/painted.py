@@ -145,11 +145,25 @@ class FrameCells:
         return np.asarray(found, dtype=np.int64)
 
 
+def outline_of(labels: NDArray[Any]) -> NDArray[np.bool_]:
+    """Return the pixels within 2 px of another label, along rows and columns."""
+    edge = np.zeros(labels.shape, bool)
+    for step in (1, 2):
+        for axis in (0, 1):
+            there, here = [slice(None)] * 2, [slice(None)] * 2
+            there[axis], here[axis] = slice(step, None), slice(None, -step)
+            differs = labels[tuple(there)] != labels[tuple(here)]
+            edge[tuple(there)] |= differs
+            edge[tuple(here)] |= differs
+    return edge
+
+
 class PaintedMasks:
-    """Masks whose objects carry the bin of their cell at their own frame.
+    """Outlines of masks, in the bin of their cell at their own frame.
 
     napari slices it like any array; only the frame on screen is computed, so that a
-    recolouring costs no more than one frame.
+    recolouring costs no more than one frame. (The contours that napari itself draws
+    cost ten times as much as these.)
 
     Parameters
     ----------
@@ -201,7 +215,7 @@ class PaintedMasks:
         if self._bins.size:
             lut[ids] = self._bins[cells.rows]
         lut[0] = 0
-        return lut[picture]
+        return np.where(outline_of(picture), lut[picture], 0)
 
     def __getitem__(self, key: Any) -> NDArray[np.uint8]:
         keys = key if isinstance(key, tuple) else (key,)

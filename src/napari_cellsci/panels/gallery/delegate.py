@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
-from qtpy.QtCore import QModelIndex, QRectF, QSize, Qt
+from qtpy.QtCore import QModelIndex, QPoint, QRectF, Qt
 from qtpy.QtGui import QColor, QPainter, QPixmap
 from qtpy.QtWidgets import QStyle, QStyledItemDelegate, QStyleOptionViewItem
 
@@ -17,8 +17,8 @@ from napari_cellsci.viewer import painted
 if TYPE_CHECKING:
     from napari_cellsci.viewer.session import Session
 
-FRAME = 2.5
-GAP = 3
+FRAME, GAP, BADGE = 3, 3, 15
+"""Frame, gap around it, and sign (px)."""
 _SHAPES = {"triangle_up": "triangle", "ring": "outside", "x": "blank"}
 """Signs whose name differs from that of napari's symbol."""
 
@@ -34,7 +34,7 @@ class Looks:
     def __init__(self, session: Session) -> None:
         self._session = session
         self._stale = True
-        self._colors: NDArray[np.uint8] = np.empty((0, 4), np.uint8)
+        self._colors: NDArray[np.uint8] = np.empty((0, 3), np.uint8)
         self._signs: NDArray[np.object_] = np.empty(0, object)
         self._labelled: NDArray[np.bool_] = np.empty(0, bool)
 
@@ -46,9 +46,9 @@ class Looks:
         """Return frame colour, sign, and whether a person labelled the cell."""
         if self._stale:
             self._compute()
-        red, green, blue, alpha = (int(v) for v in self._colors[row])
+        red, green, blue = self._colors[row].tolist()
         shape = _SHAPES.get(self._signs[row], self._signs[row])
-        return QColor(red, green, blue, alpha), shape, bool(self._labelled[row])
+        return QColor(red, green, blue), shape, bool(self._labelled[row])
 
     def _compute(self) -> None:
         session = self._session
@@ -57,8 +57,7 @@ class Looks:
         colors = painted.paint(session)
         filled = painted.fill(session)
         colors = np.where(self._labelled[:, np.newaxis], filled, colors)
-        colors[:, 3] = 1
-        self._colors = (colors * 255).astype(np.uint8)
+        self._colors = (colors[:, :3] * 255).astype(np.uint8)
         self._signs = painted.symbols(session)
         self._stale = False
 
@@ -74,13 +73,9 @@ class GalleryDelegate(QStyledItemDelegate):
     def __init__(self, looks: Looks) -> None:
         super().__init__()
         self._looks = looks
-        self.edge = 64
+        self._signs: dict[tuple[str, int, bool], QPixmap] = {}
         self.current = -1
         self.accent = QColor("#FFFFFF")
-
-    def sizeHint(self, option: QStyleOptionViewItem, index: QModelIndex) -> QSize:
-        """Return the size of every thumbnail."""
-        return QSize(self.edge + 2 * GAP, self.edge + 2 * GAP)
 
     def paint(
         self, painter: QPainter, option: QStyleOptionViewItem, index: QModelIndex
@@ -91,31 +86,30 @@ class GalleryDelegate(QStyledItemDelegate):
         if row is None or pixmap is None:
             return
         color, sign, labelled = self._looks.of(row)
-        outer = QRectF(option.rect).adjusted(GAP, GAP, -GAP, -GAP)
-        painter.save()
-        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform)
+        rect = option.rect
         selected = bool(option.state & QStyle.StateFlag.State_Selected)
         if selected or row == self.current:
-            painter.setPen(Qt.PenStyle.NoPen)
-            painter.setBrush(self.accent)
-            painter.drawRoundedRect(outer.adjusted(-GAP, -GAP, GAP, GAP), 4, 4)
-        painter.setPen(Qt.PenStyle.NoPen)
-        painter.setBrush(color)
-        painter.drawRoundedRect(outer, 3, 3)
-        inner = outer.adjusted(FRAME, FRAME, -FRAME, -FRAME)
-        painter.drawPixmap(inner, pixmap, QRectF(pixmap.rect()))
-        self._paint_sign(painter, inner, sign, color, labelled)
-        painter.restore()
+            painter.fillRect(rect, self.accent)
+        painter.fillRect(rect.adjusted(GAP, GAP, -GAP, -GAP), color)
+        inner = rect.adjusted(GAP + FRAME, GAP + FRAME, -GAP - FRAME, -GAP - FRAME)
+        painter.drawPixmap(inner, pixmap)
+        badge = self._badge(sign, color, labelled)
+        place = inner.bottomLeft() - QPoint(-1, badge.height())
+        painter.drawPixmap(place, badge)
 
-    def _paint_sign(
-        self, painter: QPainter, inner: QRectF, sign: str, color: QColor, labelled: bool
-    ) -> None:
-        side = max(10.0, min(14.0, self.edge / 5))
-        place = QRectF(inner.left() + 2, inner.bottom() - side - 2, side, side)
-        shade = QColor(0, 0, 0, 150)
-        painter.setPen(Qt.PenStyle.NoPen)
-        painter.setBrush(shade)
-        painter.drawRoundedRect(place.adjusted(-1, -1, 1, 1), 3, 3)
-        light = color.lighter(135).name()
-        draw_sign(painter, place.adjusted(1, 1, -1, -1), sign, light, labelled)
+    def _badge(self, sign: str, color: QColor, labelled: bool) -> QPixmap:
+        """Return the picture of a sign; there are few different ones."""
+        key = (sign, color.rgb(), labelled)
+        if key not in self._signs:
+            picture = QPixmap(BADGE, BADGE)
+            picture.fill(Qt.GlobalColor.transparent)
+            painter = QPainter(picture)
+            painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+            painter.setPen(Qt.PenStyle.NoPen)
+            painter.setBrush(QColor(0, 0, 0, 150))
+            painter.drawRoundedRect(QRectF(0, 0, BADGE, BADGE), 3, 3)
+            place = QRectF(2, 2, BADGE - 4, BADGE - 4)
+            draw_sign(painter, place, sign, color.lighter(135).name(), labelled)
+            painter.end()
+            self._signs[key] = picture
+        return self._signs[key]

@@ -52,6 +52,10 @@ class GalleryModel(QAbstractListModel):
             return "\n".join(readout.describe(self._session, row))
         return None
 
+    def prepare(self, first: int, last: int) -> None:
+        """Make the pictures of a span of places at once."""
+        self._thumbnails.prepare(self._rows[first : last + 1])
+
     @property
     def rows(self) -> NDArray[np.int64]:
         """Rows in the order shown."""

@@ -11,7 +11,7 @@ from qtpy.QtWidgets import QComboBox, QLabel, QSizePolicy, QSlider, QToolButton
 
 from napari_cellsci.panels._base import PanelBase
 from napari_cellsci.panels._parts import whole_number
-from napari_cellsci.panels.gallery.delegate import GalleryDelegate, Looks
+from napari_cellsci.panels.gallery.delegate import FRAME, GalleryDelegate, Looks
 from napari_cellsci.panels.gallery.model import GalleryModel, RowRole
 from napari_cellsci.panels.gallery.order import ORDERS, sorted_rows, usable
 from napari_cellsci.panels.gallery.spectrum import SpectrumStrip
@@ -36,6 +36,7 @@ class GalleryPanel(PanelBase):
         self.looks = Looks(self.session)
         self.model = GalleryModel(self.session, self.thumbnails)
         self.delegate = GalleryDelegate(self.looks)
+        self.thumbnails.edge = USUAL - 2 * FRAME
         self.view = GalleryView()
         self.view.setModel(self.model)
         self.view.setItemDelegate(self.delegate)
@@ -150,7 +151,7 @@ class GalleryPanel(PanelBase):
         if scores is not None and usable(self.session, self._key) == "score":
             self.show_score(0.0)
         else:
-            self.view.scrollToTop()
+            self.view.show_place(0)
 
     def _show_spectrum(self) -> None:
         scores = self.session.scores
@@ -212,7 +213,7 @@ class GalleryPanel(PanelBase):
 
     def _on_size(self, edge: int) -> None:
         first, _ = self.view.visible_span()
-        self.delegate.edge = edge
+        self.thumbnails.edge = edge - 2 * FRAME
         self.view.set_edge(edge)
         self.view.show_place(first, middle=False)
         self._show_span()
@@ -257,8 +258,7 @@ class GalleryPanel(PanelBase):
         if self._syncing:
             return
         selection = self.view.selectionModel()
-        places = np.array([index.row() for index in selection.selectedIndexes()])
-        rows = self.model.rows[places.astype(np.int64)]
+        rows = self.model.rows[self.view.selected_places()]
         current = selection.currentIndex().data(RowRole)
         self._syncing = True
         if len(rows) == 1:
