@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,7 +10,6 @@ from magicgui.widgets import create_widget
 from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import (
     QComboBox,
-    QDoubleSpinBox,
     QFileDialog,
     QHBoxLayout,
     QLineEdit,
@@ -39,6 +37,13 @@ from napari_cellsci.panels.cells.choice import (
     read_layers,
     what_is_missing,
 )
+from napari_cellsci.panels.cells.fields import (
+    channel_numbers,
+    free_folder,
+    is_taken,
+    named,
+    number_box,
+)
 from napari_cellsci.panels.cells.service import CellsService
 from napari_cellsci.viewer import adapters
 
@@ -46,8 +51,6 @@ if TYPE_CHECKING:
     import napari.viewer
 
 PREVIEW_DELAY_MS = 150
-UNKNOWN = "not known"
-"""What a number box shows at 0."""
 
 
 class CellsPanel(PanelBase):
@@ -108,8 +111,10 @@ class CellsPanel(PanelBase):
 
     def _build_controls(self) -> None:
         form = new_form()
-        self.pixel_size = _number(" µm", 4, 0.001, 100, "Edge of a pixel")
-        self.fov = _number("", 2, 0.1, 10_000, "Edge of the square cut around a cell")
+        self.pixel_size = number_box(" µm", 4, 0.001, 100, "Edge of a pixel")
+        self.fov = number_box(
+            "", 2, 0.1, 10_000, "Edge of the square cut around a cell"
+        )
         self.fov.setSpecialValueText("")
         self.fov.setRange(0.1, 10_000)
         self.fov.setValue(PAPER_FOV_UM)
@@ -156,7 +161,7 @@ class CellsPanel(PanelBase):
         self.plane = QComboBox()
         self.plane.addItem("maximum of all", "max")
         self.plane.setToolTip("Plane of a stack, or the maximum over its planes")
-        self.interval = _number(" min", 3, 0.001, 100_000, "Time between two frames")
+        self.interval = number_box(" min", 3, 0.001, 100_000, "Time between two frames")
         form = new_form()
         form.addRow("Frame interval", self.interval)
         form.addRow("Fourth axis", self.extra)
@@ -201,7 +206,7 @@ class CellsPanel(PanelBase):
             frame_interval=(self.interval.value() or 0) * 60 or None,
             fov=self.fov.value(),
             fov_unit=self.fov_unit.currentText(),  # type: ignore[arg-type]
-            channels=_channel_numbers(self.channels.text()),
+            channels=channel_numbers(self.channels.text()),
             z=self.plane.currentData() or "max",
             extra=self.extra.currentData(),
         )
@@ -282,7 +287,7 @@ class CellsPanel(PanelBase):
         self.interval.setValue((adapters.known_frame_interval(image) or 0) / 60)
         self._fill_planes()
         if not self._path_typed and self.session.project is None:
-            self.path.setText(str(_free_folder(image.name)))
+            self.path.setText(str(free_folder(image.name)))
         self._on_choice()
 
     def _fill_planes(self) -> None:
@@ -395,7 +400,7 @@ class CellsPanel(PanelBase):
         path = self.path.text().strip()
         if not path:
             return "Say where the project folder is to be made."
-        if not self._adds() and _is_taken(Path(path).expanduser()):
+        if not self._adds() and is_taken(Path(path).expanduser()):
             return "This folder is not empty: choose another name."
         return ""
 
@@ -425,10 +430,10 @@ class CellsPanel(PanelBase):
         image, tracks, labels = self.layers()
         if image is None or not self.path.text():
             return None
-        arguments = [f"    {self.path.text()!r},", f"    image={_named(image)},"]
+        arguments = [f"    {self.path.text()!r},", f"    image={named(image)},"]
         for name, layer in (("tracks", tracks), ("masks", labels)):
             if layer is not None:
-                arguments.append(f"    {name}={_named(layer)},")
+                arguments.append(f"    {name}={named(layer)},")
         arguments += [f"    {k}={v}," for k, v in self._numbers().items()]
         start = "from napari_cellsci import Project\n\nproject = Project.create("
         return "\n".join([start, *arguments, ")"])
@@ -463,43 +468,3 @@ class CellsPanel(PanelBase):
         if self.interval.value():
             numbers["frame_interval"] = round(self.interval.value() * 60, 4)
         return numbers
-
-
-def _number(
-    unit: str, digits: int, low: float, high: float, tip: str
-) -> QDoubleSpinBox:
-    """Return a number box whose 0 means that the value is not known."""
-    box = QDoubleSpinBox()
-    box.setDecimals(digits)
-    box.setRange(0, high)
-    box.setSingleStep(max(low, 10.0**-digits))
-    box.setSpecialValueText(UNKNOWN)
-    box.setSuffix(unit)
-    box.setToolTip(tip)
-    box.setMinimumWidth(1)
-    box.setKeyboardTracking(False)
-    return box
-
-
-def _channel_numbers(text: str) -> tuple[int, ...]:
-    parts = [part for part in re.split(r"[,;\s]+", text.strip()) if part]
-    if not parts or not all(part.isdecimal() for part in parts):
-        raise InputError("Name the channels by numbers counted from 0, such as 0, 2.")
-    return tuple(int(part) for part in parts)
-
-
-def _free_folder(name: str) -> Path:
-    """Return a folder under the home folder that is not taken yet."""
-    stem = re.sub(r"[^\w.-]+", "-", name).strip("-") or "cells"
-    base = Path.home() / "cellsci"
-    tried = (base / (stem if i == 1 else f"{stem}-{i}") for i in range(1, 1000))
-    return next(path for path in tried if not _is_taken(path))
-
-
-def _is_taken(path: Path) -> bool:
-    return path.is_file() or (path.is_dir() and any(path.iterdir()))
-
-
-def _named(layer: Any) -> str:
-    path = adapters.file_of(layer)
-    return repr(str(path)) if path else f"viewer.layers[{layer.name!r}].data"
