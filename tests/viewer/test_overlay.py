@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from qtpy.QtWidgets import QApplication, QWidget
 
 from napari_cellsci.viewer import painted, tags
 from napari_cellsci.viewer.navigation import Navigator
@@ -285,8 +286,14 @@ def test_a_click_selects_the_nearest_cell_and_a_drag_does_not(
     )
 
 
+def open_tooltips() -> list[QWidget]:
+    """Qt's own label of the tooltip, which closes a moment after it is hidden."""
+    widgets = QApplication.topLevelWidgets()
+    return [w for w in widgets if w.objectName() == "qtooltip_label"]
+
+
 def test_hovering_tells_about_the_cell(
-    viewer: Any, session: Session, overlay: Overlay
+    viewer: Any, session: Session, overlay: Overlay, qtbot: Any
 ) -> None:
     table, picker = session.table, session.service(Picker)
     assert table is not None
@@ -298,6 +305,7 @@ def test_hovering_tells_about_the_cell(
     assert "score" in markers.help
     picker.on_move(markers, pd.Series({"position": place * 0 - 500}))
     assert markers.help == ""
+    qtbot.waitUntil(lambda: not open_tooltips())
 
 
 def test_a_stack_shows_its_markers_on_every_plane(
