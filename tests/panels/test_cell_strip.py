@@ -6,7 +6,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-from napari_cellsci.panels.cell_strip.curve import time_axis
 from napari_cellsci.panels.cell_strip.film import window_around
 from napari_cellsci.panels.cell_strip.panel import CellStripPanel
 from napari_cellsci.panels.score.service import ScoreService
@@ -54,16 +53,6 @@ def test_the_film_keeps_the_current_frame_in_sight(
 ) -> None:
     found = window_around(np.arange(10), current, room)
     assert (found.start, found.stop) == expected
-
-
-@pytest.mark.parametrize(
-    ("interval", "last", "expected"),
-    [(None, 10, (1, "frames")), (240, 10, (4, "min")), (1800, 48, (0.5, "h"))],
-)
-def test_time_is_in_minutes_or_hours_where_known(
-    interval: float | None, last: int, expected: tuple[float, str]
-) -> None:
-    assert time_axis(np.arange(last + 1), interval) == expected
 
 
 def test_nothing_selected_says_what_to_do(

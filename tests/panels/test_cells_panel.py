@@ -284,6 +284,36 @@ def test_a_project_is_opened(
     assert "mitosis" in panel.card.text.text()
 
 
+def test_the_first_steps_lead_from_the_sample_to_a_project(
+    panel: CellsPanel,
+    session: Session,
+    viewer: Any,
+    qtbot: Any,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from napari_cellsci.cells import simulator
+
+    def small() -> Any:
+        return config
+
+    config = simulator.SimulationConfig(frames=6, cells=8, size=128)
+    monkeypatch.setattr(simulator, "SimulationConfig", small)
+    assert panel.card.button.text() == "Open the sample"
+    panel.card.button.click()
+    assert finished(qtbot, panel) is JobState.DONE
+    assert {type(layer).__name__ for layer in viewer.layers} == {
+        "Image",
+        "Labels",
+        "Tracks",
+    }
+    assert panel.run_line.button.isEnabled()
+    assert panel.settings().pixel_size == pytest.approx(0.333)
+    panel.run_line.button.click()
+    assert finished(qtbot, panel) is JobState.DONE
+    assert session.n_cells > 0
+    assert session.clock().unit == "min"
+
+
 def test_units_of_the_field_of_view_are_converted(
     panel: CellsPanel, layers: dict[str, Any]
 ) -> None:

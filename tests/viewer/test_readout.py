@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from napari_cellsci.viewer import readout
+from napari_cellsci.viewer.clock import Clock
 from napari_cellsci.viewer.session import Session
 
 
@@ -27,19 +28,22 @@ def test_numbers_have_three_significant_digits(value: float, words: str) -> None
 
 
 @pytest.mark.parametrize(
-    ("t", "interval", "words"),
+    ("t", "clock", "words", "unit"),
     [
-        (3, None, "frame 3"),
-        (0, 240, "0 min"),
-        (22, 240, "88 min"),
-        (3, 10, "30 s"),
-        (7, 1800, "3 h 30 min"),
+        (3, Clock(), "frame 3", "frames"),
+        (3, Clock(None, 50), "frame 3", "frames"),
+        (0, Clock(240, 40), "0 min", "min"),
+        (38, Clock(240, 40), "152 min", "min"),
+        (3, Clock(10, 12), "30 s", "s"),
+        (5, Clock(1800, 20), "2 h 30", "h"),
+        (1, Clock(1800, 20), "0 h 30", "h"),
     ],
 )
-def test_times_are_minutes_or_hours_where_known(
-    t: int, interval: float | None, words: str
+def test_a_movies_times_have_one_unit(
+    t: int, clock: Clock, words: str, unit: str
 ) -> None:
-    assert readout.time_in_words(t, interval) == words
+    assert (clock.words(t), clock.unit) == (words, unit)
+    assert Clock(7.0, 3).per_frame == 7.0
 
 
 def test_a_cell_is_told_with_what_is_known_of_it(

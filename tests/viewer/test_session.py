@@ -141,6 +141,19 @@ def test_the_display_changes_by_field_and_tells_only_changes(session: Session) -
     assert len(told) == 1
 
 
-def test_frame_intervals_are_those_of_the_cells_movie(session: Session) -> None:
-    assert session.frame_interval() == pytest.approx(240)
-    assert session.frame_interval(0) == pytest.approx(240)
+def test_times_are_told_as_the_cells_movie_tells_them(session: Session) -> None:
+    assert session.clock().frame_interval == pytest.approx(240)
+    assert session.clock(0).words(3) == "12 min"
+
+
+def test_more_than_two_classes_are_coloured_by_prediction(
+    session: Session, mitosis: Any, known_scores: Any
+) -> None:
+    scores = known_scores(mitosis)
+    scores.table.loc[0, "prediction"] = "anaphase"
+    three = type(scores)(
+        scores.table, "three", "0" * 12, ("interphase", "metaphase", "anaphase")
+    )
+    session.set_scores(three)
+    assert session.display.color_by == "prediction"
+    assert "anaphase" in session.palette

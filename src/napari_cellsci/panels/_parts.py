@@ -74,11 +74,15 @@ class StatusCard(QFrame):
         self.details = QPushButton("Copy details")
         self.details.setObjectName("plain")
         self.details.setToolTip("Copy the full error, for a bug report")
+        self.second = QPushButton()
+        self.second.setObjectName("plain")
         self._action: Slot | None = None
+        self._other: Slot | None = None
         self._details = ""
         row = QHBoxLayout()
         row.setContentsMargins(0, 0, 0, 0)
         row.addWidget(self.button)
+        row.addWidget(self.second)
         row.addWidget(self.details)
         row.addStretch()
         layout = QVBoxLayout(self)
@@ -88,6 +92,7 @@ class StatusCard(QFrame):
         layout.addWidget(self.reason)
         layout.addLayout(row)
         self.button.clicked.connect(self._act)
+        self.second.clicked.connect(self._act_second)
         self.details.clicked.connect(self._copy)
         self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Maximum)
         self.tell("")
@@ -99,6 +104,7 @@ class StatusCard(QFrame):
         *,
         reason: str = "",
         action: tuple[str, Slot] | None = None,
+        second: tuple[str, Slot] | None = None,
         details: str = "",
     ) -> None:
         """Show a sentence.
@@ -110,8 +116,8 @@ class StatusCard(QFrame):
             Colour of the bar beside it.
         reason : str
             What is missing for the next step, or what to do.
-        action : tuple of str and callable, optional
-            Words and deed of the button.
+        action, second : tuple of str and callable, optional
+            Words and deed of the buttons.
         details : str
             What "Copy details" copies.
         """
@@ -121,6 +127,9 @@ class StatusCard(QFrame):
         self._action = action[1] if action else None
         self.button.setText(action[0] if action else "")
         self.button.setVisible(action is not None)
+        self._other = second[1] if second else None
+        self.second.setText(second[0] if second else "")
+        self.second.setVisible(second is not None)
         self._details = details
         self.details.setVisible(bool(details))
         if self.property("kind") != kind:
@@ -132,6 +141,10 @@ class StatusCard(QFrame):
     def _act(self) -> None:
         if self._action is not None:
             self._action()
+
+    def _act_second(self) -> None:
+        if self._other is not None:
+            self._other()
 
     def _copy(self) -> None:
         QApplication.clipboard().setText(self._details)

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from qtpy.QtCore import QObject, Qt, QTimer
+from qtpy.QtCore import QObject, QSize, Qt, QTimer
 from qtpy.QtWidgets import QDockWidget, QMainWindow
 
 from napari_cellsci.viewer.session import get_session, unwrapped
@@ -19,6 +19,8 @@ SIDE = (("Cells", "right"), ("Score", "right"))
 BELOW = (("Gallery", "bottom"), ("Cell", "bottom"))
 SIDE_WIDTH, SIDE_NARROW, WIDE = 360, 328, 1420
 """Width of the side column; narrower in windows below `WIDE`, for the movie's half."""
+SMALLEST, USUAL = (1366, 768), (1600, 960)
+"""Size of the window below which it is enlarged, and to what."""
 HIGH = 900
 """Height (px) from which the strips span the whole window and are higher."""
 HEIGHTS_LOW, HEIGHTS_HIGH = (114, 136), (182, 156)
@@ -45,6 +47,7 @@ def open_workspace(
     docks = {name: _dock(viewer, name, area) for name, area in (*SIDE, *BELOW)}
     window = next(iter(docks.values())).parent()
     if isinstance(window, QMainWindow):
+        _make_room(window)
         _Arrangement(window, docks)
     if project is not None:
         open_project(viewer, project, score=score)
@@ -104,6 +107,14 @@ def _panel(name: str) -> Any:
 
     kinds = (CellsPanel, ScorePanel, GalleryPanel, CellStripPanel)
     return next(kind for kind in kinds if kind.title == name)
+
+
+def _make_room(window: QMainWindow) -> None:
+    """Enlarge a small window as far as its screen allows."""
+    small = window.width() < SMALLEST[0] or window.height() < SMALLEST[1]
+    if small and not (window.isMaximized() or window.isFullScreen()):
+        screen = window.screen().availableGeometry().size()
+        window.resize(screen.boundedTo(QSize(*USUAL)))
 
 
 class _Arrangement(QObject):

@@ -20,25 +20,12 @@ def significant(value: float, digits: int = 3) -> str:
     return f"{value:.{min(decimals, 6)}f}".replace("-", "\N{MINUS SIGN}")
 
 
-def time_in_words(t: int, frame_interval: float | None) -> str:
-    """Write a time point in minutes or hours where the frame interval is known."""
-    if frame_interval is None:
-        return f"frame {t}"
-    minutes = t * frame_interval / 60
-    if minutes < 1 and t:
-        return f"{minutes * 60:.0f} s"
-    if minutes < 120:
-        return f"{minutes:.3g} min"
-    hours, rest = divmod(round(minutes), 60)
-    return f"{hours} h {rest:02d} min"
-
-
 def describe(session: Session, row: int) -> list[str]:
     """Return what is known of a cell, a phrase each."""
     table = session.table
     if table is None:
         return []
-    when = time_in_words(int(table.t[row]), session.frame_interval(row))
+    when = session.clock(row).words(int(table.t[row]))
     phrases = [f"track {table.track[row]}", when]
     scores = session.scores
     if scores is not None and scores.scored[row]:

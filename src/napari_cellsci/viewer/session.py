@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from psygnal import Signal
 
 from napari_cellsci.viewer.cell_table import CellTable
+from napari_cellsci.viewer.clock import Clock
 from napari_cellsci.viewer.colors import UNLABELLED, ScoreScale
 from napari_cellsci.viewer.scores import BLANK, ScoreColumns
 
@@ -207,19 +208,19 @@ class Session:
             return None
         return Shown(self._project, info, self._table)
 
-    def frame_interval(self, row: int | None = None) -> float | None:
-        """Return seconds between frames, None when not known.
+    def clock(self, row: int | None = None) -> Clock:
+        """Return how times are told.
 
         Parameters
         ----------
         row : int, optional
-            Of this cell's movie; by default of the shown one.
+            In this cell's movie; by default in the shown one.
         """
         name = self._movie
         if row is not None and self._table is not None:
             name = self._table.movies[self._table.movie[row]]
         info = self._infos.get(name or "")
-        return None if info is None else info.frame_interval
+        return Clock() if info is None else Clock(info.frame_interval, info.n_frames)
 
     @property
     def scores(self) -> ScoreColumns | None:
@@ -246,6 +247,9 @@ class Session:
         self._bundle = bundle
         self._scale = ScoreScale.of(self._scores.score)
         self._codes = None  # a bundle's own classes may have joined the palette
+        if self._scores.n_classes > 2 and self._display.color_by == "score":
+            # The score is then the lead of one class over the next, whichever it is.
+            self._display = replace(self._display, color_by="prediction")
         self.scores_changed.emit()
 
     @property

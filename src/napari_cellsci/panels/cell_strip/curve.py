@@ -13,10 +13,9 @@ from qtpy.QtWidgets import QSizePolicy, QVBoxLayout, QWidget
 
 from napari_cellsci.panels._theme import Theme
 from napari_cellsci.panels.cell_strip.film import LEAST
+from napari_cellsci.viewer.clock import Clock
 
 _ROOMY = 110
-MINUTES_UP_TO = 180
-"""Tracks longer than this are drawn in hours."""
 
 
 class ScoreCurve(QWidget):
@@ -33,10 +32,13 @@ class ScoreCurve(QWidget):
     def __init__(self) -> None:
         super().__init__()
         self._x: NDArray[np.float64] = np.empty(0)
+        self._factor = 1.0
         self.plot = pg.PlotWidget(enableMenu=False)
         self.plot.hideButtons()
         # pyqtgraph makes its menu without a parent: it would outlive the window.
-        self.plot.getPlotItem().ctrlMenu.setParent(self.plot)
+        menu = self.plot.getPlotItem().ctrlMenu
+        menu.setParent(self.plot)
+        menu.hide()
         self.plot.setMouseEnabled(x=True, y=False)
         self.plot.setMinimumSize(120, LEAST)
         self.plot.setToolTip(
@@ -94,7 +96,7 @@ class ScoreCurve(QWidget):
         scores: NDArray[np.float32],
         spread: NDArray[np.float32],
         colors: NDArray[np.float32],
-        frame_interval: float | None,
+        clock: Clock,
     ) -> None:
         """Draw the scores of a track.
 
@@ -104,12 +106,10 @@ class ScoreCurve(QWidget):
         scores, spread : array (k,)
             NaN where a cell has none.
         colors : array (k, 4)
-        frame_interval : float or None
-            Seconds; None when it is not known.
+        clock : Clock
         """
-        factor, unit = time_axis(frames, frame_interval)
-        self._factor = factor
-        self._x = frames * factor
+        self._factor = clock.per_frame
+        self._x = frames * self._factor
         low, high = scores - np.nan_to_num(spread), scores + np.nan_to_num(spread)
         known = np.isfinite(scores)
         self._low.setData(self._x[known], low[known])
@@ -121,7 +121,7 @@ class ScoreCurve(QWidget):
             y=scores[known],
             brush=[pg.mkBrush(b) for b, k in zip(brushes, known, strict=True) if k],
         )
-        self.plot.setLabel("bottom", f"time ({unit})")
+        self.plot.setLabel("bottom", f"time ({clock.unit})")
         self.plot.setLabel("left", "score")
         self._name_axes()
         self._fit(low[known], high[known])
@@ -159,14 +159,3 @@ class ScoreCurve(QWidget):
         if event.button() == Qt.MouseButton.LeftButton:
             point = self.plot.getViewBox().mapSceneToView(event.scenePos())
             self.pick(point.x())
-
-
-def time_axis(
-    frames: NDArray[np.int64], frame_interval: float | None
-) -> tuple[float, str]:
-    """Return what a frame is worth on the axis, and the axis's unit."""
-    if frame_interval is None:
-        return 1.0, "frames"
-    minutes = frame_interval / 60
-    longest = float(frames.max(initial=0)) * minutes
-    return (minutes, "min") if longest <= MINUTES_UP_TO else (minutes / 60, "h")

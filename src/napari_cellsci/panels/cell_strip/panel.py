@@ -174,15 +174,14 @@ class CellStripPanel(PanelBase):
         part = window_around(self._track, row, self.film.room())
         rows = self._track[part]
         colors = painted.paint(session)[rows]
+        clock = session.clock(row)
         assert session.table is not None
         frames = [
             Frame(
                 int(r),
                 self.thumbnails.pixmap(int(r)).toImage(),
                 QColor.fromRgbF(*(float(v) for v in color)),
-                readout.time_in_words(
-                    int(session.table.t[r]), session.frame_interval(row)
-                ),
+                clock.words(int(session.table.t[r])),
             )
             for r, color in zip(rows, colors, strict=True)
         ]
@@ -200,7 +199,7 @@ class CellStripPanel(PanelBase):
             scores.score[rows],
             scores.score_sd[rows],
             session.scale.colors(scores.score[rows]),
-            session.frame_interval(int(rows[0])),
+            session.clock(int(rows[0])),
         )
 
     def _show_time(self) -> None:

@@ -37,11 +37,11 @@ from napari_cellsci.panels.cells.choice import (
     read_layers,
     what_is_missing,
 )
+from napari_cellsci.panels.cells.code import as_command, as_python
 from napari_cellsci.panels.cells.fields import (
     channel_numbers,
     free_folder,
     is_taken,
-    named,
     number_box,
 )
 from napari_cellsci.panels.cells.service import CellsService
@@ -177,21 +177,23 @@ class CellsPanel(PanelBase):
         """Follow layers that were added, removed, renamed or moved."""
         for combo in self.combos.values():
             combo.reset_choices(event)
-        if self.combos["Image"].value is None:
-            self._prefer_movies()
+        self._prefer_something()
         self._on_choice()
 
     def on_show(self) -> None:
         """Offer the layers there are; they can only be found from within a window."""
         self.reset_choices()
 
-    def _prefer_movies(self) -> None:
-        for kind, combo in self.combos.items():
+    def _prefer_something(self) -> None:
+        """Choose the first layers where nothing useful is chosen yet."""
+        kinds = ["Image"]
+        if all(self.combos[kind].value is None for kind in ("Tracks", "Labels")):
+            kinds += ["Tracks", "Labels"]
+        for kind in kinds:
+            combo = self.combos[kind]
             free = [layer for layer in combo.choices if layer is not None]
             if combo.value is None and free:
                 combo.value = free[0]
-            if kind == "Image" and combo.value is None:
-                return
 
     def settings(self) -> CropSettings:
         """Return what is set.
@@ -232,9 +234,7 @@ class CellsPanel(PanelBase):
         except InputError as error:
             self.tell_error(error)
             return
-        roles = ("image", "tracks", "masks")
-        chosen = zip(roles, self.layers(), strict=True)
-        layers = {role: layer for role, layer in chosen if layer is not None}
+        layers = self._given()
         if self._adds():
             self.service.add(source, layers)
         else:
@@ -370,7 +370,8 @@ class CellsPanel(PanelBase):
                 "simulated sample.",
                 reason="A project is a folder with the crops, labels and models of one "
                 "or more movies.",
-                action=opening,
+                action=("Open the sample", self.service.open_sample),
+                second=opening,
             )
         else:
             text = "Check the crops below, then press Crop cells."
@@ -427,37 +428,21 @@ class CellsPanel(PanelBase):
 
     def python_code(self) -> str | None:
         """Return the call that makes the project."""
-        image, tracks, labels = self.layers()
-        if image is None or not self.path.text():
+        layers = self._given()
+        if "image" not in layers or not self.path.text():
             return None
-        arguments = [f"    {self.path.text()!r},", f"    image={named(image)},"]
-        for name, layer in (("tracks", tracks), ("masks", labels)):
-            if layer is not None:
-                arguments.append(f"    {name}={named(layer)},")
-        arguments += [f"    {k}={v}," for k, v in self._numbers().items()]
-        start = "from napari_cellsci import Project\n\nproject = Project.create("
-        return "\n".join([start, *arguments, ")"])
+        return as_python(self.path.text(), layers, self._numbers())
 
     def command_line(self) -> str | None:
         """Return the command that makes the project, where the layers have files."""
-        image, tracks, labels = self.layers()
-        files = [
-            adapters.file_of(x) for x in (image, tracks or labels) if x is not None
-        ]
-        if len(files) != 2 or None in files or not self.path.text():
+        if not self.path.text():
             return None
-        options = {
-            "pixel_size": "--pixel-size",
-            "fov_px": "--fov-px",
-            "fov_um": "--fov",
-        }
-        numbers = "".join(
-            f" {options[k]} {v}" for k, v in self._numbers().items() if k in options
-        )
-        return (
-            f'cellsci new "{self.path.text()}" --image "{files[0]}" '
-            f'--tracks "{files[1]}"{numbers}'
-        )
+        return as_command(self.path.text(), self._given(), self._numbers())
+
+    def _given(self) -> dict[str, Any]:
+        names = ("image", "tracks", "masks")
+        chosen = zip(names, self.layers(), strict=True)
+        return {name: layer for name, layer in chosen if layer is not None}
 
     def _numbers(self) -> dict[str, float]:
         numbers = {}

@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from weakref import WeakValueDictionary
 
+from napari.layers import Layer
+
 from napari_cellsci.panels._jobs import Job
 from napari_cellsci.viewer import tags
+from napari_cellsci.viewer.sample import LayerTuple, layers_of
 
 if TYPE_CHECKING:
-    from napari.layers import Layer
-
     from napari_cellsci.panels.cells.choice import CellsSource
     from napari_cellsci.project import Project
     from napari_cellsci.tasks import CancelToken, OnEvent
@@ -76,8 +77,17 @@ class CellsService:
         self._layers = WeakValueDictionary()
         self.job.start(partial(_open, path))
 
-    def _on_done(self, made: Made) -> None:
+    def open_sample(self) -> None:
+        """Simulate the sample movie and add its layers."""
+        self.job.start(_simulate)
+
+    def _on_done(self, made: Made | list[LayerTuple]) -> None:
         viewer = self._session.viewer
+        if isinstance(made, list):
+            if viewer is not None:
+                for layer in made:
+                    viewer.add_layer(Layer.create(*layer))
+            return
         if viewer is None:
             made.project.close()
             return
@@ -86,6 +96,12 @@ class CellsService:
                 tags.tag(layer, made.project.path, made.movie, role)  # type: ignore[arg-type]
         self._session.project = made.project
         self._session.movie = made.movie
+
+
+def _simulate(on_event: OnEvent, token: CancelToken) -> list[LayerTuple]:
+    from napari_cellsci.cells.simulator import SimulationConfig, simulate
+
+    return layers_of(simulate(SimulationConfig(), on_event=on_event, token=token))
 
 
 def _create(

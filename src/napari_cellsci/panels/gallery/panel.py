@@ -161,6 +161,8 @@ class GalleryPanel(PanelBase):
             )
             return
         ends = (scores.names[0], scores.names[1])
+        if scores.n_classes > 2:
+            ends = ("undecided", "decided")
         self.spectrum.show_scores(scores.score, self.session.scale, ends)
 
     def show_score(self, score: float) -> None:

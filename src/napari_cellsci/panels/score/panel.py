@@ -70,6 +70,7 @@ class ScorePanel(PanelBase):
         session = self.session
         for signal in (
             session.project_changed,
+            session.movie_changed,
             session.scores_changed,
             session.labels_changed,
             session.classes_changed,
@@ -131,6 +132,12 @@ class ScorePanel(PanelBase):
         self.color_by.setToolTip("Meaning of the colours on the movie")
         self.color_by.currentIndexChanged.connect(self._on_color_by)
         form = new_form()
+        self.movies = QComboBox()
+        self.movies.setMinimumWidth(1)
+        self.movies.setToolTip("Which movie of the project is shown")
+        self.movies.currentTextChanged.connect(self._on_movie)
+        self.movies_label = QLabel("Movie")
+        form.addRow(self.movies_label, self.movies)
         form.addRow("Colour by", self.color_by)
         self.body.addWidget(heading("On the movie"))
         self.body.addLayout(form)
@@ -198,6 +205,10 @@ class ScorePanel(PanelBase):
         if not self._filling:
             self.session.show(**{n: box.isChecked() for n, box in self.checks.items()})
 
+    def _on_movie(self, name: str) -> None:
+        if not self._filling and name:
+            self.session.movie = name
+
     def _on_size(self, size: int) -> None:
         if not self._filling:
             self.session.show(marker_size=float(size))
@@ -257,6 +268,7 @@ class ScorePanel(PanelBase):
             self.members.setToolTip("Score once to see the models of this classifier")
 
     def _fill_display(self) -> None:
+        self._fill_movies()
         display = self.session.display
         self.color_by.setCurrentIndex(self.color_by.findData(display.color_by))
         for name, box in self.checks.items():
@@ -283,6 +295,16 @@ class ScorePanel(PanelBase):
             )
         )
         self.legend.setVisible(project is not None)
+
+    def _fill_movies(self) -> None:
+        table = self.session.table
+        names = list(table.movies) if table is not None else []
+        if names != [self.movies.itemText(i) for i in range(self.movies.count())]:
+            self.movies.clear()
+            self.movies.addItems(names)
+        self.movies.setCurrentText(self.session.movie or "")
+        for widget in (self.movies, self.movies_label):
+            widget.setVisible(len(names) > 1)
 
     def _fill_counts(self) -> None:
         while self.counts.count():
