@@ -19,7 +19,7 @@ from qtpy.QtWidgets import (
     QVBoxLayout,
     QWidget,
 )
-from superqt import QCollapsible
+from superqt import QCollapsible, QFlowLayout
 
 from napari_cellsci.panels._jobs import Job, JobState
 from napari_cellsci.panels._theme import STEP
@@ -79,12 +79,11 @@ class StatusCard(QFrame):
         self._action: Slot | None = None
         self._other: Slot | None = None
         self._details = ""
-        row = QHBoxLayout()
+        row = QFlowLayout()
         row.setContentsMargins(0, 0, 0, 0)
         row.addWidget(self.button)
         row.addWidget(self.second)
         row.addWidget(self.details)
-        row.addStretch()
         layout = QVBoxLayout(self)
         layout.setContentsMargins(2 * STEP, 2 * STEP, 2 * STEP, 2 * STEP)
         layout.setSpacing(STEP)

@@ -96,6 +96,9 @@ class CropStrip(QWidget):
         row, column = divmod(i, self._columns)
         return QRectF(column * (side + GAP), row * (side + GAP), side, side)
 
+    def _places(self) -> list[QRectF]:
+        return [self._place(i) for i in range(self._columns * self._rows)]
+
     def paintEvent(self, event: QPaintEvent) -> None:
         """Paint the crops, or the sentence within empty frames."""
         painter = QPainter(self)
@@ -108,8 +111,10 @@ class CropStrip(QWidget):
         faint = QColor(self._ink)
         faint.setAlpha(60)
         painter.setPen(QPen(faint, 1))
-        for i in range(self._columns * self._rows):
-            painter.drawRoundedRect(self._place(i).adjusted(0.5, 0.5, -0.5, -0.5), 3, 3)
+        # One frame around the sentence, or an empty frame for every crop to come.
+        frames = [QRectF(self.rect())] if self._words else self._places()
+        for frame in frames:
+            painter.drawRoundedRect(frame.adjusted(0.5, 0.5, -0.5, -0.5), 3, 3)
         painter.setPen(self._ink)
         place = QRectF(self.rect().adjusted(8, 0, -8, 0))
         painter.drawText(place, self._words, QTextOption(Qt.AlignmentFlag.AlignCenter))

@@ -132,6 +132,7 @@ def style_sheet(theme: Theme) -> str:
         padding: {STEP}px 0; border: none;
     }}
     QCollapsible#section > QPushButton:hover {{ color: {theme.text}; }}
+    QDoubleSpinBox, QComboBox {{ min-width: 40px; }}
     QAbstractItemView#plain {{ background: transparent; border: none; }}
     QScrollArea#body, QWidget#inside {{ background: transparent; border: none; }}
     """

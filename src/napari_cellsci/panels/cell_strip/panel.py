@@ -8,9 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 from qtpy.QtCore import QRectF, QSize, Qt, QTimer
 from qtpy.QtGui import QColor, QImage, QPainter, QPaintEvent, QResizeEvent
-from qtpy.QtWidgets import QBoxLayout, QLabel, QSizePolicy, QWidget
+from qtpy.QtWidgets import QBoxLayout, QSizePolicy, QWidget
 
 from napari_cellsci.panels._base import PanelBase
+from napari_cellsci.panels._parts import WrapLabel
 from napari_cellsci.panels._pictures import limits_of, to_image, to_pixels
 from napari_cellsci.panels._theme import STEP
 from napari_cellsci.panels.cell_strip.curve import ScoreCurve
@@ -23,6 +24,8 @@ from napari_cellsci.viewer.navigation import Navigator
 if TYPE_CHECKING:
     import napari.viewer
 
+UNBOUNDED, FILM_HEIGHT = 16_777_215, 130
+"""Heights of the film (px): Qt's own bound, and where the parts are stacked."""
 WIDE = 640
 """From this width the parts stand side by side (px)."""
 SETTLE_MS = 60
@@ -107,10 +110,7 @@ class CellStripPanel(PanelBase):
         self.refresh()
 
     def _build(self) -> None:
-        self.words = QLabel()
-        self.words.setSizePolicy(
-            QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred
-        )
+        self.words = WrapLabel()
         self.header.insertWidget(0, self.words, 1)
         self.crop = Picture("crop", "The cell as it was cut from the movie")
         self.again = Picture(
@@ -258,6 +258,7 @@ class CellStripPanel(PanelBase):
         direction = kind.LeftToRight if wide else kind.TopToBottom
         if self.parts.direction() != direction:
             self.parts.setDirection(direction)
+            self.film.setMaximumHeight(UNBOUNDED if wide else FILM_HEIGHT)
         row = self.session.current
         if row is not None and not self._dirty:
             self._show_film(row)

@@ -68,6 +68,7 @@ class CellsPanel(PanelBase):
         self._preview_timer.timeout.connect(self._start_preview)
         self._image_seen: int | None = None
         self._path_typed = False
+        self._has_chosen = False
         self._build_layers()
         self._build_view()
         self._build_controls()
@@ -96,6 +97,7 @@ class CellsPanel(PanelBase):
             combo.native.setToolTip(tip)
             combo.native.setMinimumWidth(1)
             combo.changed.connect(self._on_choice)
+            combo.native.activated.connect(self._on_chosen)
             self.combos[kind] = combo
             form.addRow(kind, combo.native)
         self.combos["Image"].changed.connect(self._on_image)
@@ -120,6 +122,7 @@ class CellsPanel(PanelBase):
         self.fov.setValue(PAPER_FOV_UM)
         self.fov_unit = QComboBox()
         self.fov_unit.addItems(["µm", "px"])
+        self.fov_unit.setMaximumWidth(60)
         row = QHBoxLayout()
         row.setSpacing(STEP)
         row.addWidget(self.fov, 1)
@@ -185,15 +188,15 @@ class CellsPanel(PanelBase):
         self.reset_choices()
 
     def _prefer_something(self) -> None:
-        """Choose the first layers where nothing useful is chosen yet."""
-        kinds = ["Image"]
-        if all(self.combos[kind].value is None for kind in ("Tracks", "Labels")):
-            kinds += ["Tracks", "Labels"]
-        for kind in kinds:
+        """Choose the first layer of each kind, until the user has chosen one."""
+        for kind in ("Image",) if self._has_chosen else tuple(self.combos):
             combo = self.combos[kind]
             free = [layer for layer in combo.choices if layer is not None]
             if combo.value is None and free:
                 combo.value = free[0]
+
+    def _on_chosen(self) -> None:
+        self._has_chosen = True
 
     def settings(self) -> CropSettings:
         """Return what is set.

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from qtpy.QtCore import QItemSelection, QItemSelectionModel, QModelIndex, Qt
-from qtpy.QtGui import QColor
+from qtpy.QtGui import QColor, QResizeEvent
 from qtpy.QtWidgets import QComboBox, QLabel, QSizePolicy, QSlider, QToolButton
 
 from napari_cellsci.panels._base import PanelBase
@@ -22,6 +22,8 @@ from napari_cellsci.viewer.navigation import Navigator
 if TYPE_CHECKING:
     import napari.viewer
 
+NARROW = 640
+"""Width (px) below which the tools take two lines."""
 SMALLEST, LARGEST, USUAL = 40, 160, 64
 
 
@@ -41,7 +43,7 @@ class GalleryPanel(PanelBase):
         self.view.setModel(self.model)
         self.view.setItemDelegate(self.delegate)
         self.spectrum = SpectrumStrip()
-        self._syncing = False
+        self._syncing = self._narrow = False
         self._key = "score"
         self._descending = False
         self._order_stale = True
@@ -87,6 +89,20 @@ class GalleryPanel(PanelBase):
         for i, tool in enumerate(self.tools):
             self.header.insertWidget(i, tool, 1 if tool is self.spectrum else 0)
 
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Give the spectrum a line of its own where it is narrow."""
+        super().resizeEvent(event)
+        narrow = self.width() < NARROW
+        if narrow != self._narrow:
+            self._narrow = narrow
+            self.count.setVisible(not narrow and self.session.project is not None)
+            if narrow:
+                self.header.removeWidget(self.spectrum)
+                self.body.insertWidget(0, self.spectrum)
+            else:
+                self.body.removeWidget(self.spectrum)
+                self.header.insertWidget(4, self.spectrum, 1)
+
     def _connect(self) -> None:
         session = self.session
         self._on(session.project_changed, self._on_project)
@@ -114,7 +130,7 @@ class GalleryPanel(PanelBase):
         self.view.setVisible(has_cells)
         self.card.setVisible(not has_cells)
         for tool in self.tools:
-            tool.setVisible(has_cells)
+            tool.setVisible(has_cells and not (self._narrow and tool is self.count))
         if not has_cells:
             self.card.tell(
                 "No cells yet.",
