@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -17,6 +18,19 @@ SMALL: dict[str, Any] = {
     "hidden": 16,
     "device": "cpu",
 }
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _light_heap() -> Iterator[None]:
+    """Keep what the imports left out of every later collection of garbage."""
+    import torch  # noqa: F401
+
+    import napari_cellsci.panels.workspace  # noqa: F401
+
+    gc.collect()
+    gc.freeze()
+    yield
+    gc.unfreeze()
 
 
 @pytest.fixture

@@ -34,8 +34,13 @@ def gallery(
 
 
 def test_orders_are_permutations_sorted_by_their_key(
-    session: Session, mitosis: Any, known_scores: Any
+    mitosis: Any, known_scores: Any
 ) -> None:
+    class Viewer:
+        """Stands in where none is needed."""
+
+    viewer: Any = Viewer()
+    session = Session(viewer)
     session.project = mitosis
     table = session.table
     assert table is not None
@@ -73,18 +78,14 @@ def test_all_cells_are_there_but_only_seen_ones_are_made(
     assert index.data(Qt.ItemDataRole.DecorationRole).width() == 58
     assert len(gallery.thumbnails._kept) == 1
     assert "track" in index.data(Qt.ItemDataRole.ToolTipRole)
-
-
-def test_it_opens_where_the_classes_meet(
-    gallery: GalleryPanel, session: Session
-) -> None:
+    # It opens where the classes meet.
     assert session.scores is not None
     first, last = gallery.view.visible_span()
     shown = session.scores.score[gallery.model.rows[first : last + 1]]
-    assert shown.min() <= 0 <= shown.max() or last - first + 1 < 2
+    assert shown.min() <= 0 <= shown.max()
 
 
-def test_a_click_selects_the_cell_everywhere_and_goes_there(
+def test_a_click_or_a_range_selects_everywhere_and_goes_there(
     gallery: GalleryPanel, session: Session
 ) -> None:
     table = session.table
@@ -96,13 +97,8 @@ def test_a_click_selects_the_cell_everywhere_and_goes_there(
     row = index.data(RowRole)
     assert session.current == row
     assert session.service(Navigator).frame == table.t[row]
-
-
-def test_a_range_is_selected_everywhere(
-    gallery: GalleryPanel, session: Session
-) -> None:
-    flags = QItemSelectionModel.SelectionFlag
     selection = gallery.view.selectionModel()
+    selection.clear()
     for place in (2, 3, 6):
         selection.select(gallery.model.index(place, 0), flags.Select)
     assert set(session.selected.tolist()) == set(gallery.model.rows[[2, 3, 6]].tolist())
@@ -134,7 +130,7 @@ def test_escape_clears_and_double_click_zooms(
     assert session.current is None
 
 
-def test_sorting_keeps_the_selection_and_the_spectrum_returns_to_scores(
+def test_sorting_keeps_the_selection_and_the_spectrum_leads_to_scores(
     gallery: GalleryPanel, session: Session
 ) -> None:
     session.select(4)
@@ -153,11 +149,6 @@ def test_sorting_keeps_the_selection_and_the_spectrum_returns_to_scores(
     first, last = gallery.view.visible_span()
     shown = session.scores.score[gallery.model.rows[first : last + 1]]
     assert shown.max() == pytest.approx(asked)
-
-
-def test_the_spectrum_counts_every_score_and_brackets_the_view(
-    gallery: GalleryPanel, session: Session
-) -> None:
     counts = gallery.spectrum._counts**2
     assert counts.sum() == pytest.approx(session.n_cells)
     assert gallery.spectrum._view is not None

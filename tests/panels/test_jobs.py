@@ -14,7 +14,7 @@ pytestmark = pytest.mark.gui
 
 
 @pytest.fixture
-def job(viewer: Any, qtbot: Any) -> Job:
+def job(qtbot: Any) -> Job:
     return Job()
 
 
