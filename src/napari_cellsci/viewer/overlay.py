@@ -268,7 +268,7 @@ class Overlay:
                 layer.symbol = signs
             if not np.array_equal(faces, known[1]):
                 layer.face_color = faces
-            layer.border_color = painted.paint(session)[rows]
+            layer.border_color = painted.paint(session, rows)
             self._write_text(layer)
         self._drawn[layer] = (signs, faces)
 

@@ -32,13 +32,20 @@ def codes_shown(session: Session) -> NDArray[np.int64]:
     return np.where(labels >= 0, labels, session.predicted_codes())
 
 
-def paint(session: Session) -> FloatArray:
-    """Return the colour of every cell under the session's `color_by`, (n, 4)."""
+def paint(session: Session, rows: Any = slice(None)) -> FloatArray:
+    """Return the colours of cells under the session's `color_by`, (n, 4).
+
+    Parameters
+    ----------
+    session : Session
+    rows : array of int, optional
+        Which cells; all by default.
+    """
     by = session.display.color_by
     if by == "score" and session.scores is not None:
-        return session.scale.colors(session.scores.score)
+        return session.scale.colors(session.scores.score[rows])
     codes = session.predicted_codes() if by == "prediction" else session.label_codes()
-    return colors_of_codes(codes, tuple(session.palette.values()))
+    return colors_of_codes(codes[rows], tuple(session.palette.values()))
 
 
 def fill(session: Session) -> FloatArray:
@@ -210,12 +217,16 @@ class PaintedMasks:
         picture = np.asarray(self._masks[t])
         cells = self._frames[t]
         ids = cells.objects(picture)
-        largest = max(int(ids.max(initial=0)), int(picture.max(initial=0)))
-        lut = np.zeros(largest + 1, np.uint8)
+        lut = np.zeros(int(ids.max(initial=0)) + 1, np.uint8)
         if self._bins.size:
             lut[ids] = self._bins[cells.rows]
         lut[0] = 0
-        return np.where(outline_of(picture), lut[picture], 0)
+        painted = np.zeros(picture.shape, np.uint8)
+        places = np.flatnonzero(outline_of(picture))
+        values = picture.ravel()[places]
+        known = values < len(lut)
+        painted.ravel()[places[known]] = lut[values[known]]
+        return painted
 
     def __getitem__(self, key: Any) -> NDArray[np.uint8]:
         keys = key if isinstance(key, tuple) else (key,)

@@ -100,6 +100,7 @@ class CellStripPanel(PanelBase):
         self.reconstructor = self.session.service(Reconstructor)
         self.navigator = self.session.service(Navigator)
         self._track: NDArray[np.int64] = np.empty(0, np.int64)
+        self._drawn: tuple[Any, bool] = (None, False)
         self._settle = QTimer(self)
         self._settle.setSingleShot(True)
         self._settle.setInterval(SETTLE_MS)
@@ -160,12 +161,18 @@ class CellStripPanel(PanelBase):
                 else "Make or open a project in Cells.",
             )
             return
-        self._track = table.rows_of_track(row)
+        track = table.rows_of_track(row)
+        # Another frame of the same track leaves the curve as it is.
+        drawn = (session.scores, self.curve.isVisible())
+        same = drawn == self._drawn and np.array_equal(track, self._track)
+        self._track, self._drawn = track, drawn
         self.words.setText(readout.line(session, row))
         self.words.setToolTip("\n".join(readout.describe(session, row)))
         self.crop.show_image(self.thumbnails.pixmap(row).toImage())
         self._show_film(row)
-        self._show_curve()
+        if not same:
+            self._show_curve()
+            self._drawn = (session.scores, self.curve.isVisible())
         self._show_time()
         self._forget_pair()
 
@@ -173,7 +180,7 @@ class CellStripPanel(PanelBase):
         session = self.session
         part = window_around(self._track, row, self.film.room())
         rows = self._track[part]
-        colors = painted.paint(session)[rows]
+        colors = painted.paint(session, rows)
         clock = session.clock(row)
         assert session.table is not None
         frames = [
