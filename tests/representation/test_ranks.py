@@ -56,7 +56,9 @@ def train_in_two(folder: Path) -> Encoder:
 def test_two_ranks_equal_one_with_the_joined_batch(
     crops: NDArray[np.uint16], spec: CropSpec, small: dict[str, Any], tmp_path: Path
 ) -> None:
-    config = EncoderConfig(**{**small, "steps": 5, "beta": 8.0, "estimator": "mss"})
+    config = EncoderConfig(
+        **{**small, "steps": 5, "beta": 8.0, "estimator": "mss", "symmetry": 1.0}
+    )
     np.save(tmp_path / "crops.npy", crops)
     (tmp_path / "config.json").write_text(json.dumps(config.to_dict()))
     two = train_in_two(tmp_path)

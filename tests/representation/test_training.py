@@ -112,6 +112,39 @@ def test_a_resumed_run_equals_the_uninterrupted_one(
         np.testing.assert_array_equal(resumed.reference[name], array)
 
 
+def test_symmetry_is_learnt_and_resumes_exactly(
+    crops: Crops, spec: CropSpec, small: dict[str, Any], tmp_path: Path
+) -> None:
+    settings = {
+        **small,
+        "steps": 60,
+        "symmetry": 3.0,
+        "sigma_x": 0.2,
+        "learning_rate": 1e-2,
+    }
+    config = EncoderConfig(**settings)
+    whole = Listener()
+    encoder = train_encoder(crops, spec, config, on_event=whole)
+    first, second = Listener(stop_at=7), Listener()
+    with pytest.raises(Cancelled):
+        train_encoder(
+            crops, spec, config, run_dir=tmp_path, on_event=first, token=first.token
+        )
+    resumed = train_encoder(
+        crops, spec, config, run_dir=tmp_path, resume=True, on_event=second
+    )
+    assert same(resumed, encoder)
+    assert {**first.losses, **second.losses} == whole.losses
+
+    # All but unweighted, the divergence is reported and the latents stay free.
+    free = Listener()
+    free_config = EncoderConfig(**{**settings, "symmetry": 1e-6})
+    train_encoder(crops, spec, free_config, on_event=free)
+    last = [h.losses[60] for h in (whole, free)]
+    assert last[0]["asymmetry"] < 0.5 * last[1]["asymmetry"]
+    assert last[0]["active"] > 0
+
+
 def test_a_finished_run_resumes_to_its_encoder(
     crops: Crops, spec: CropSpec, small: dict[str, Any], tmp_path: Path
 ) -> None:

@@ -75,6 +75,11 @@ class EncoderConfig:
     sigma_x : float
         Standard deviation of the Gaussian likelihood of a normalised pixel; smaller
         asks for sharper reconstructions.
+    symmetry : float
+        Weight of the divergence between what turned crops are encoded as and how their
+        latents ought to turn (`symmetry.layout`): elongation then lies along the image
+        axes and diagonals, offsets come as x and y. 0, the paper's choice, leaves
+        latents free.
     beta_warmup : float
         Share of the steps over which β grows from γ to its value.
     batch : int
@@ -109,6 +114,7 @@ class EncoderConfig:
     gamma: float = 1.0
     estimator: Estimator = "loo"
     sigma_x: float = 1.0
+    symmetry: float = 0.0
     beta_warmup: float = 0.1
     batch: int = 256
     learning_rate: float = 1e-3
@@ -133,7 +139,7 @@ class EncoderConfig:
         _require("filters", self.filters, min(self.filters) >= 1, "at least 1 each")
         _require("batch", self.batch, self.batch >= 2, "at least 2")
         _require("seed", self.seed, 0 <= self.seed < 2**63, "0 or more")
-        for name in ("alpha", "beta", "gamma"):
+        for name in ("alpha", "beta", "gamma", "symmetry"):
             value = getattr(self, name)
             _require(name, value, 0 <= value < float("inf"), "0 or more")
         for name in ("sigma_x", "learning_rate"):

@@ -18,7 +18,10 @@ LOGVAR_BOUND = 10.0
 
 
 class Posterior(NamedTuple):
-    """What the network makes of a batch of normalised crops."""
+    """What the network makes of n normalised crops and of m that are only encoded.
+
+    `recon` and `z` are of the n crops; `mu` and `logvar` of all n + m, in this order.
+    """
 
     recon: Tensor
     z: Tensor
@@ -52,13 +55,14 @@ class TCVAE(nn.Module):
 
         Parameters
         ----------
-        x : Tensor (n, C, S, S)
-            Normalised crops.
+        x : Tensor (n + m, C, S, S)
+            Normalised crops; the last m are only encoded.
         noise : Tensor (n, latent)
             Standard normal draws; zeros decode the mean.
         """
         mu, logvar = self.encoder(x)
-        z = mu + noise * torch.exp(0.5 * logvar)
+        n = len(noise)
+        z = mu[:n] + noise * torch.exp(0.5 * logvar[:n])
         return Posterior(self.decoder(z), z, mu, logvar)
 
 

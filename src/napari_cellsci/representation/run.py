@@ -33,7 +33,8 @@ from napari_cellsci.representation.losses import (
 from napari_cellsci.representation.networks import Posterior, new_network
 from napari_cellsci.representation.normalise import normalise
 from napari_cellsci.representation.storage import read_model, write_model
-from napari_cellsci.representation.views import dihedral_each
+from napari_cellsci.representation.symmetry import symmetry_loss
+from napari_cellsci.representation.views import N_VIEWS, dihedral_each
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
@@ -46,6 +47,8 @@ _CHUNK = 64
 _COLLAPSE_STEP = 500
 """Before this step an encoder may still be about to find its first latent."""
 _LR_WARMUP = 0.03
+_TURNED_EVERY = 4
+"""Where symmetry is asked for, one crop in four is encoded in a second view."""
 
 
 class TrainingRun:
@@ -125,7 +128,8 @@ class TrainingRun:
         -------
         dict of float
             ``loss``, ``recon`` (nats per crop), ``mse`` (per normalised pixel), ``kl``,
-            ``mi``, ``tc``, ``dw`` (nats) of the batch and the ``beta`` in force; from
+            ``mi``, ``tc``, ``dw`` (nats) of the batch and the ``beta`` in force, with
+            ``symmetry`` also this process's ``asymmetry`` (nats); from
             the last look at the validation crops ``val_mse``, ``val_kl``,
             ``gaussian_tc`` (nats) and ``active``, the number of latents in use.
 
@@ -135,16 +139,28 @@ class TrainingRun:
             If the loss is no longer finite, or no latent carries information.
         """
         x, noise, rows = self._next_batch()
+        chosen, elements = self._turned_again(rows)
+        n = len(x)
+        if len(chosen):
+            x = torch.cat([x, dihedral_each(x[chosen], elements)])
         for group in self.adam.param_groups:
             group["lr"] = self._learning_rate()
         beta = self.config.beta_at(self.step)
-        posterior = self.model(x, noise)
-        loss = self._loss(x, Posterior(*posterior), beta, rows)
+        recon, z, mu, logvar = self.model(x, noise)
+        loss = self._loss(x[:n], Posterior(recon, z, mu[:n], logvar[:n]), beta, rows)
+        objective, extra = loss.loss, {}
+        if len(chosen):
+            asymmetry = symmetry_loss(
+                mu[chosen], logvar[chosen], mu[n:], logvar[n:], elements
+            )
+            objective = objective + self.config.symmetry * asymmetry
+            extra = {"asymmetry": float(asymmetry.detach())}
         self.optimiser.zero_grad()
-        self.fabric.backward(loss.loss)
+        self.fabric.backward(objective)
         self.optimiser.step()
         self.step += 1
-        self.metrics = {**self._read(loss, x), "beta": beta, **self._look()}
+        read = self._read(loss, x)
+        self.metrics = {**read, **extra, "beta": beta, **self._look()}
         return self.metrics
 
     def _next_batch(self) -> tuple[Tensor, Tensor, slice]:
@@ -163,6 +179,24 @@ class TrainingRun:
         x = dihedral_each(x, torch.from_numpy(views[mine]).to(device))
         x = x.contiguous(memory_format=torch.channels_last)
         return x, noise[mine].to(device), mine
+
+    def _turned_again(self, rows: slice) -> tuple[Tensor, Tensor]:
+        """Choose which of this process's crops are seen in a second view, and in which.
+
+        Returns
+        -------
+        chosen : Tensor (m,) of int
+            Rows among this process's crops; none unless symmetry is asked for.
+        elements : Tensor (m,) of int
+        """
+        here = torch.arange(rows.start, rows.stop)
+        if not self.config.symmetry:
+            return here[:0], here[:0]
+        total = len(here) * self.fabric.world_size
+        every = torch.randint(1, N_VIEWS, (total,), generator=self.noise)
+        chosen = torch.nonzero(here % _TURNED_EVERY == 0).flatten()
+        device = self.fabric.device
+        return chosen.to(device), every[here[chosen]].to(device)
 
     def _loss(self, x: Tensor, p: Posterior, beta: float, rows: slice) -> Loss:
         c = self.config
