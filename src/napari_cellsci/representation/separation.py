@@ -208,7 +208,7 @@ def _auroc(
     above = (1 - (np.cumsum(up) - up / 2) / m)[tie]
     area = float(below[positive].mean())
     moved = np.where(positive, (below - area) / m, (above - area) / n)
-    return area, np.bincount(group, moved)
+    return area, np.asarray(np.bincount(group, moved), np.float64)
 
 
 def _interval(area: Floats, error: Floats) -> tuple[Floats, Floats]:
