@@ -121,12 +121,13 @@ def test_an_older_schema_is_migrated(
         connection.execute("ALTER TABLE movies ADD COLUMN comment TEXT")
 
     monkeypatch.setattr(migrations, "MIGRATIONS", (*migrations.MIGRATIONS, second))
-    monkeypatch.setattr(migrations, "SCHEMA_VERSION", 2)
-    monkeypatch.setattr(store_module, "SCHEMA_VERSION", 2)
+    newest = migrations.SCHEMA_VERSION + 1
+    monkeypatch.setattr(migrations, "SCHEMA_VERSION", newest)
+    monkeypatch.setattr(store_module, "SCHEMA_VERSION", newest)
     store = Store.open(path)
     assert store.rows("SELECT comment FROM movies") == []
     store.close()
-    assert Store.open(path).scalar("PRAGMA user_version") == 2
+    assert Store.open(path).scalar("PRAGMA user_version") == newest
 
 
 def test_a_failing_migration_changes_nothing(
@@ -139,7 +140,8 @@ def test_a_failing_migration_changes_nothing(
         raise RuntimeError
 
     monkeypatch.setattr(migrations, "MIGRATIONS", (*migrations.MIGRATIONS, broken))
-    monkeypatch.setattr(store_module, "SCHEMA_VERSION", 2)
+    newest = migrations.SCHEMA_VERSION + 1
+    monkeypatch.setattr(store_module, "SCHEMA_VERSION", newest)
     with pytest.raises(RuntimeError):
         Store.open(path)
     monkeypatch.undo()

@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 KIND = "a napari-cellsci classifier"
 SCHEMA = 1
+NAMES = "latents"
+"""Key of the latents' names, which decide no score."""
 
 
 def describe(bundle: Bundle) -> tuple[dict[str, Any], dict[str, Tensor]]:
@@ -47,6 +49,8 @@ def describe(bundle: Bundle) -> tuple[dict[str, Any], dict[str, Tensor]]:
         "pixels": None if bundle.pixels is None else bundle.pixels.meta(),
         "record": dict(bundle.record),
     }
+    if bundle.latent_names:
+        described[NAMES] = dict(sorted(bundle.latent_names.items()))
     rooms: dict[str, Mapping[str, Tensor]] = {
         "heads": bundle.heads.state_dict(),
         "ood": _as_tensors(bundle.ood.arrays()),
@@ -153,7 +157,15 @@ def _fields(
         "encoder": encoder,
         "pixels": pixels,
         "record": dict(described["record"]),
+        "latent_names": _latent_names(described.get(NAMES, {})),
     }
+
+
+def _latent_names(found: Any) -> dict[int, str]:
+    """Read names by number; what they hold is checked by the bundle."""
+    if not isinstance(found, dict):
+        raise TypeError("the names of its latents are no table")
+    return {int(index): name for index, name in found.items()}
 
 
 def _room(tensors: Mapping[str, Tensor], room: str) -> dict[str, Tensor]:

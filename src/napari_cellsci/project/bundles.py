@@ -20,6 +20,7 @@ from napari_cellsci.explain.ood import OodReference
 from napari_cellsci.heads.headset import HeadSet
 from napari_cellsci.project import bundle_storage
 from napari_cellsci.project.pixel_code import PixelCode
+from napari_cellsci.representation.atlas import checked_names
 from napari_cellsci.representation.data import check_crops
 from napari_cellsci.representation.encoder import Encoder
 from napari_cellsci.tasks import CancelToken, OnEvent, Progress, ignore
@@ -72,6 +73,8 @@ class Bundle:
         Stands in for the encoder in telling out-of-distribution where there is none.
     record : dict
         How it was trained (JSON values): seed, versions, data, metrics.
+    latent_names : dict of int to str
+        What the encoder's latents are called, by number.
     """
 
     name: str
@@ -82,6 +85,7 @@ class Bundle:
     encoder: Encoder | None = None
     pixels: PixelCode | None = None
     record: Mapping[str, Any] = field(default_factory=dict)
+    latent_names: Mapping[int, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.encoder is None and self.heads.input == "latents":
@@ -98,6 +102,14 @@ class Bundle:
                 f"The classifier {self.name!r} names {len(self.classes)} classes for "
                 f"heads of {self.heads.n_classes}."
             )
+        length = 0 if self.encoder is None else self.encoder.config.latent
+        try:
+            checked_names(self.latent_names, length)
+        except InputError as error:
+            raise BundleError(
+                f"The names of the latents in the classifier {self.name!r} cannot be "
+                f"used: {error}"
+            ) from error
 
     @property
     def scheme(self) -> int:
@@ -202,7 +214,9 @@ class Bundle:
     @cached_property
     def hash(self) -> str:
         """Twelve hexadecimal digits of everything that decides its scores."""
-        return bundle_storage.digest(*bundle_storage.describe(self))[:12]
+        described, tensors = bundle_storage.describe(self)
+        described.pop(bundle_storage.NAMES, None)
+        return bundle_storage.digest(described, tensors)[:12]
 
     def save(self, folder: str | os.PathLike[str]) -> None:
         """Write the bundle as a folder, replacing an older bundle of that place.

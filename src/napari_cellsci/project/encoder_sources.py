@@ -10,6 +10,7 @@ from typing import TypeAlias
 from napari_cellsci.errors import InputError
 from napari_cellsci.project.bench import Bench
 from napari_cellsci.project.bundles import Bundle, shipped_bundle
+from napari_cellsci.project.latent_names import adopt
 from napari_cellsci.project.models import (
     SHIPPED,
     load_bundle,
@@ -34,16 +35,16 @@ def find_encoder(bench: Bench, source: EncoderLike) -> Encoder | None:
     if source is None or isinstance(source, Encoder):
         return source
     if isinstance(source, Bundle):
-        return _of_bundle(source)
+        return _of_bundle(bench, source)
     name = os.fspath(source)
     if name == SHIPPED:
-        return _of_bundle(shipped_bundle())
+        return _of_bundle(bench, shipped_bundle())
     if name in [info.name for info in read_encoders(bench)]:
         return load_encoder(bench, name)
     if name in [info.name for info in read_bundles(bench)]:
-        return _of_bundle(load_bundle(bench, name))
+        return _of_bundle(bench, load_bundle(bench, name))
     if (Path(name) / "model.json").is_file():
-        return _load_folder(Path(name))
+        return _load_folder(bench, Path(name))
     known = ", ".join(info.name for info in read_encoders(bench)) or "none yet"
     raise InputError(
         f"There is no encoder {name!r}: the project has {known}; {SHIPPED!r} and "
@@ -51,17 +52,19 @@ def find_encoder(bench: Bench, source: EncoderLike) -> Encoder | None:
     )
 
 
-def _of_bundle(bundle: Bundle) -> Encoder:
+def _of_bundle(bench: Bench, bundle: Bundle) -> Encoder:
+    """Return a bundle's encoder, and keep what its latents are called."""
     if bundle.encoder is None:
         raise InputError(f"The classifier {bundle.name!r} has no encoder.")
+    adopt(bench, bundle)
     return bundle.encoder
 
 
-def _load_folder(folder: Path) -> Encoder:
+def _load_folder(bench: Bench, folder: Path) -> Encoder:
     try:
         description = json.loads((folder / "model.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):
         description = None
     if isinstance(description, dict) and description.get("kind") == ENCODER_KIND:
         return Encoder.load(folder)
-    return _of_bundle(Bundle.load(folder))
+    return _of_bundle(bench, Bundle.load(folder))

@@ -20,6 +20,7 @@ from napari_cellsci.project import codes, generations
 from napari_cellsci.project.bench import Bench
 from napari_cellsci.project.bundles import Bundle
 from napari_cellsci.project.encoder_sources import EncoderLike, find_encoder
+from napari_cellsci.project.latent_names import names_to_travel
 from napari_cellsci.project.models import (
     add_bundle,
     free_name,
@@ -239,6 +240,7 @@ def assemble(
         encoder=encoder,
         pixels=pixels,
         record=record,
+        latent_names=({} if encoder is None else names_to_travel(bench, encoder.hash)),
     )
 
 

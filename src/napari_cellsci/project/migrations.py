@@ -138,7 +138,31 @@ def _first(connection: sqlite3.Connection) -> None:
         connection.execute(statement)
 
 
-MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (_first,)
+_LATENTS = (
+    """CREATE TABLE latent_names (
+        encoder TEXT NOT NULL,
+        latent INTEGER NOT NULL,
+        named_by TEXT NOT NULL,
+        name TEXT NOT NULL,
+        named_at TEXT NOT NULL,
+        PRIMARY KEY (encoder, latent, named_by)
+    ) WITHOUT ROWID""",
+    """CREATE TABLE latent_atlases (
+        encoder TEXT PRIMARY KEY,
+        data TEXT NOT NULL,
+        content TEXT NOT NULL,
+        made_at TEXT NOT NULL
+    ) WITHOUT ROWID""",
+)
+
+
+def _latents(connection: sqlite3.Connection) -> None:
+    """Add what latents are called, and what was found out about them."""
+    for statement in _LATENTS:
+        connection.execute(statement)
+
+
+MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (_first, _latents)
 """Entry n takes a database from schema version n to n + 1."""
 
 SCHEMA_VERSION = len(MIGRATIONS)

@@ -1,0 +1,192 @@
+"""What the latents of an encoder mean on the cells of a project; found out once."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from datetime import UTC, datetime
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_cellsci.cells.factors import cell_factors
+from napari_cellsci.errors import InputError
+from napari_cellsci.project import codes, generations
+from napari_cellsci.project.arrays import Key
+from napari_cellsci.project.bench import Bench
+from napari_cellsci.project.encoder_sources import EncoderLike, find_encoder
+from napari_cellsci.project.latent_names import read_names, set_names
+from napari_cellsci.project.models import load_bundle, load_encoder, read_encoders
+from napari_cellsci.representation.activity import nats
+from napari_cellsci.representation.atlas import LatentAtlas
+from napari_cellsci.representation.encoder import Encoder
+from napari_cellsci.representation.meaning import (
+    MIN_NATS,
+    MIN_VARIANCE,
+    describe_latents,
+)
+from napari_cellsci.representation.traversals import centre_share, effect_map
+from napari_cellsci.tasks import CancelToken, Done, OnEvent, Progress
+
+MOST_CELLS = 4_000
+"""Cells that are looked at, spread evenly over the project."""
+MOST_CROPS = 1_000
+"""Cells whose nats are measured."""
+ANCHORS = 16
+"""Cells whose pictures are changed for an effect map."""
+_RECIPE = 1
+"""Counts up when the same data would be described otherwise."""
+
+
+def encoder_of(bench: Bench, source: EncoderLike) -> Encoder:
+    """Return the encoder that is meant; by default the newest, else the shipped one.
+
+    Raises
+    ------
+    InputError
+        If there is nothing like that, or it has no encoder.
+    """
+    if source is None and read_encoders(bench):
+        return load_encoder(bench)
+    found = find_encoder(bench, load_bundle(bench) if source is None else source)
+    assert found is not None
+    return found
+
+
+def latent_atlas(
+    bench: Bench,
+    source: EncoderLike,
+    on_event: OnEvent,
+    token: CancelToken | None,
+) -> LatentAtlas:
+    """Describe the latents of an encoder; see `Project.latent_atlas`."""
+    encoder = encoder_of(bench, source)
+    data = _fingerprint(bench)
+    atlas = _kept(bench, encoder.hash, data)
+    if atlas is None:
+        atlas = _described(bench, encoder, on_event, token or CancelToken())
+        _keep(bench, atlas, data)
+        found = {info.index: info.suggestion for info in atlas}
+        set_names(bench, encoder.hash, found, "evidence")
+        on_event(Done("Describing latents"))
+    return atlas.called(read_names(bench, encoder.hash))
+
+
+def rename_latent(
+    bench: Bench, index: int, name: str | None, source: EncoderLike
+) -> None:
+    """Call a latent something; see `Project.rename_latent`."""
+    encoder = encoder_of(bench, source)
+    if not 0 <= index < encoder.config.latent:
+        raise InputError(
+            f"There is no latent z{index}: this encoder has z0 to "
+            f"z{encoder.config.latent - 1}."
+        )
+    set_names(bench, encoder.hash, {index: name}, "user")
+
+
+def anchors_of(
+    bench: Bench, encoder: Encoder, count: int = ANCHORS
+) -> NDArray[np.float32]:
+    """Return latents (k, D) of some cells, spread evenly over the project."""
+    return codes.latents(bench, encoder)[0][_spread(len(bench.cells()), count)]
+
+
+def _described(
+    bench: Bench, encoder: Encoder, on_event: OnEvent, token: CancelToken
+) -> LatentAtlas:
+    spec = generations.satisfy(bench, encoder.spec, "The encoder")
+    store = generations.crops(bench, spec, on_event=on_event, token=token)
+    rows = np.flatnonzero(~generations.blank(bench, spec))
+    if not len(rows):
+        raise InputError(
+            "All crops of this project are blank: there is nothing to tell latents by."
+        )
+    rows = rows[_spread(len(rows), MOST_CELLS)].astype(np.int64)
+    views = _views(bench, encoder, rows, on_event, token)
+    kl = nats(encoder, store, rows[_spread(len(rows), MOST_CROPS)], token)
+    centre = _centres(encoder, views[:, 0], kl, on_event, token)
+    cells = bench.cells()
+    windows = {info.name: spec.window(info.pixel_size) for info in bench.movies()}
+    factors = cell_factors(cells, windows)
+    on_event(Progress("Describing latents", 0, 0))
+    return describe_latents(
+        encoder.hash,
+        views,
+        bench.groups()[rows],
+        kl,
+        centre,
+        {name: values[rows] for name, values in factors.items()},
+        token=token,
+    )
+
+
+def _views(
+    bench: Bench,
+    encoder: Encoder,
+    rows: NDArray[np.int64],
+    on_event: OnEvent,
+    token: CancelToken,
+) -> NDArray[np.float32]:
+    """Return the latents of all views of some cells (k, 8, D)."""
+    key = Key("latents", encoder.hash, "views")
+    if all(bench.rooms.load(key, info.id) is not None for info in bench.movies()):
+        return codes.view_latents(bench, encoder, token=token)[rows]
+    return codes.views_of(bench, encoder, rows, on_event=on_event, token=token)
+
+
+def _centres(
+    encoder: Encoder,
+    mu: NDArray[np.float32],
+    kl: NDArray[np.float64],
+    on_event: OnEvent,
+    token: CancelToken,
+) -> NDArray[np.float64]:
+    """Return the part of each latent's effect that lies in the centre (D,)."""
+    centre = np.full(len(kl), np.nan)
+    anchors = mu[_spread(len(mu), ANCHORS)]
+    active = np.flatnonzero((mu.var(axis=0) >= MIN_VARIANCE) & (kl >= MIN_NATS))
+    for done, index in enumerate(active.tolist()):
+        token.raise_if_cancelled()
+        centre[index] = centre_share(effect_map(encoder, index, anchors))
+        on_event(Progress("Mapping effects", done + 1, len(active)))
+    return centre
+
+
+def _fingerprint(bench: Bench) -> str:
+    """Return what tells these cells and their properties from others."""
+    digest = hashlib.sha256(f"{_RECIPE} {bench.spec.hash}".encode())
+    cells = bench.cells()
+    for name in cells.columns:
+        digest.update(str(name).encode())
+        if name == "movie":
+            digest.update("\n".join(map(str, cells[name].unique())).encode())
+            continue
+        digest.update(np.ascontiguousarray(cells[name].to_numpy()).tobytes())
+    return digest.hexdigest()[:16]
+
+
+def _kept(bench: Bench, encoder: str, data: str) -> LatentAtlas | None:
+    text = bench.store.scalar(
+        "SELECT content FROM latent_atlases WHERE encoder = ? AND data = ?",
+        (encoder, data),
+    )
+    if text is None:
+        return None
+    try:
+        return LatentAtlas.from_json(json.loads(text))
+    except ValueError:
+        return None
+
+
+def _keep(bench: Bench, atlas: LatentAtlas, data: str) -> None:
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    with bench.store.transaction() as inside:
+        inside.execute(
+            "INSERT OR REPLACE INTO latent_atlases VALUES (?, ?, ?, ?)",
+            (atlas.encoder, data, json.dumps(atlas.to_json(), allow_nan=False), now),
+        )
+
+
+def _spread(n: int, most: int) -> NDArray[np.int64]:
+    return np.unique(np.linspace(0, n - 1, min(n, most)).astype(np.int64))

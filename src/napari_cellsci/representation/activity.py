@@ -1,0 +1,48 @@
+"""How much each latent carries: nats per cell and the spread of its mean."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from napari_cellsci.representation.data import CropArray, Rows, read_rows
+from napari_cellsci.representation.losses import kl_per_latent
+from napari_cellsci.tasks import CancelToken
+
+if TYPE_CHECKING:
+    from napari_cellsci.representation.encoder import Encoder
+
+_CHUNK = 64
+
+
+@torch.inference_mode()
+def nats(
+    encoder: Encoder, crops: CropArray, rows: Rows, token: CancelToken | None = None
+) -> NDArray[np.float64]:
+    """Return the mean divergence (D,) from the prior over some raw crops.
+
+    Parameters
+    ----------
+    encoder : Encoder
+    crops : array (n, C, S, S)
+        Raw crops.
+    rows : int array (k,)
+        Those that are looked at.
+    token : CancelToken, optional
+
+    Raises
+    ------
+    Cancelled
+        If the token asks for it.
+    """
+    total = np.zeros(encoder.config.latent)
+    for start in range(0, len(rows), _CHUNK):
+        if token is not None:
+            token.raise_if_cancelled()
+        x = encoder.normalise(read_rows(crops, rows[start : start + _CHUNK]))
+        mu, logvar = encoder.network.encoder(x)
+        total += kl_per_latent(mu, logvar).sum(0).cpu().double().numpy()
+    return total / max(len(rows), 1)

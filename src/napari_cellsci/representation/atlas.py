@@ -1,0 +1,324 @@
+"""What is known of every latent: how active it is, what it follows, what it is called.
+
+`LatentAtlas` is what a panel, a plot or a formula asks for the name of a latent.
+`meaning.describe_latents` makes it.
+"""
+
+from __future__ import annotations
+
+import math
+import unicodedata
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any, Literal, TypeAlias, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_cellsci.errors import InputError
+
+Category: TypeAlias = Literal["morphology", "position", "neighbourhood", "inactive"]
+NamedBy: TypeAlias = Literal["user", "bundle", "evidence"]
+
+CATEGORIES: tuple[Category, ...] = get_args(Category)
+LONGEST_NAME = 40
+
+
+@dataclass(frozen=True, slots=True)
+class Correlation:
+    """How a latent follows a measured property of the cells.
+
+    Parameters
+    ----------
+    spearman : float
+        Rank correlation, −1 to 1.
+    low, high : float
+        Its 95 % interval, by resampling tracks.
+    unique : float
+        Part of the latent's variance (of ranks) that this property alone explains,
+        beyond all other properties.
+    """
+
+    spearman: float
+    low: float
+    high: float
+    unique: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LatentInfo:
+    """What is known of one latent.
+
+    Parameters
+    ----------
+    index : int
+        Its number in the code, from 0.
+    kl : float
+        Nats it carries per cell.
+    variance : float
+        Of its mean over cells; the prior's is 1.
+    active : bool
+        Whether it carries information: variance ≥ 0.02 and 0.05 nats or more.
+    category : {"morphology", "position", "neighbourhood", "inactive"}
+        Inactive latents carry nothing; the neighbourhood's act outside of the cell;
+        a position's turn with the picture; all others are morphology.
+    shares : dict of str to float
+        Parts of its variance over the eight views of each cell, by component
+        (`signature.COMPONENTS`); they sum to 1. Empty if inactive.
+    component : str, optional
+        The leading component, where it holds most of the variance.
+    stability : float
+        Part of the resamples of tracks in which that component leads as clearly.
+    partner : int, optional
+        The latent with which it carries both members of a pair (elongation along the
+        axes and the diagonals, or x and y).
+    turn : float, optional
+        By how many degrees that pair is turned against the image axes, in the plane
+        of the two latents.
+    centre_share : float
+        Part of its effect that lies where the cell is; NaN if it has none.
+    correlations : dict of str to Correlation
+        With each measured property (`meaning.FACTORS`).
+    best : str, optional
+        The property it follows most closely, if closely enough to be told.
+    agreement : float
+        Part of the resamples in which signature and properties say the same.
+    reading : str, optional
+        What the signature alone, or the properties alone, would call it: tentative.
+    suggestion : str, optional
+        Its name by evidence, if signature and properties agree.
+    name : str, optional
+        What it is called: the user's word, else the bundle's, else the suggestion.
+    named_by : {"user", "bundle", "evidence"}, optional
+        Whose word that is.
+    low, high : str, optional
+        What cells with low and high values look like ("smaller", "larger").
+    note : str
+        One sentence: why it is called so, or why it has no name.
+    """
+
+    index: int
+    kl: float
+    variance: float
+    active: bool
+    category: Category
+    shares: Mapping[str, float] = field(default_factory=dict)
+    component: str | None = None
+    stability: float = 0.0
+    partner: int | None = None
+    turn: float | None = None
+    centre_share: float = math.nan
+    correlations: Mapping[str, Correlation] = field(default_factory=dict)
+    best: str | None = None
+    agreement: float = 0.0
+    reading: str | None = None
+    suggestion: str | None = None
+    name: str | None = None
+    named_by: NamedBy | None = None
+    low: str | None = None
+    high: str | None = None
+    note: str = ""
+
+    @property
+    def symbol(self) -> str:
+        """Its short sign, for example ``z29``."""
+        return f"z{self.index}"
+
+    @property
+    def label(self) -> str:
+        """Its name and symbol, ``size z29``; the symbol alone if it has no name."""
+        return self.symbol if self.name is None else f"{self.name} {self.symbol}"
+
+
+@dataclass(frozen=True)
+class LatentAtlas:
+    """All latents of an encoder, most active first.
+
+    Parameters
+    ----------
+    encoder : str
+        The encoder's hash.
+    latents : tuple of LatentInfo
+        Most active first.
+    n_cells : int
+        Cells that were looked at.
+    measured : tuple of str
+        Properties of the cells that were at hand.
+    equivariance : float
+        Part of the variance of the latents of turned crops that is a linear function
+        of the latents of the crops themselves, in cells held out; 1 means that the
+        code knows how to turn.
+    """
+
+    encoder: str
+    latents: tuple[LatentInfo, ...]
+    n_cells: int = 0
+    measured: tuple[str, ...] = ()
+    equivariance: float = math.nan
+
+    def __len__(self) -> int:
+        return len(self.latents)
+
+    def __iter__(self) -> Iterator[LatentInfo]:
+        return iter(self.latents)
+
+    def __getitem__(self, index: int) -> LatentInfo:
+        """Return the latent of that number (not of that rank)."""
+        for info in self.latents:
+            if info.index == index:
+                return info
+        raise InputError(
+            f"There is no latent z{index}: this encoder has z0 to z{len(self) - 1}."
+        )
+
+    @property
+    def active(self) -> tuple[LatentInfo, ...]:
+        """The latents that carry information, most active first."""
+        return tuple(info for info in self.latents if info.active)
+
+    @property
+    def inactive(self) -> tuple[LatentInfo, ...]:
+        """The latents that carry nothing."""
+        return tuple(info for info in self.latents if not info.active)
+
+    @property
+    def names(self) -> dict[int, str]:
+        """Names by number, of the latents that have one."""
+        ordered = sorted(self.latents, key=lambda info: info.index)
+        return {info.index: info.name for info in ordered if info.name is not None}
+
+    @property
+    def labels(self) -> list[str]:
+        """Labels in the order of the code, z0 first."""
+        return [self[index].label for index in range(len(self))]
+
+    def label(self, index: int) -> str:
+        """Return ``size z29``, or ``z29`` for a latent without a name."""
+        return self[index].label
+
+    def low_high(self, index: int) -> tuple[str, str]:
+        """Return what low and high values mean; "−" and "+" where that is not known."""
+        info = self[index]
+        return info.low or "−", info.high or "+"
+
+    def of_category(self, category: Category) -> tuple[LatentInfo, ...]:
+        """Return the latents of a category, most active first."""
+        return tuple(info for info in self.latents if info.category == category)
+
+    def called(self, names: Mapping[int, tuple[str, NamedBy]]) -> LatentAtlas:
+        """Return the atlas with these names by number, and whose word each is.
+
+        Others keep the suggestion; an empty name means that there is to be none.
+        """
+        return replace(
+            self, latents=tuple(_called(info, names) for info in self.latents)
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """Return JSON values; `from_json` reads them back."""
+        values = asdict(self)
+        found: dict[str, Any] = _without_nan(values)
+        for latent in found["latents"]:
+            latent["symbol"] = f"z{latent['index']}"
+        return found
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> LatentAtlas:
+        """Rebuild an atlas from `to_json`.
+
+        Raises
+        ------
+        InputError
+            If it cannot be read.
+        """
+        try:
+            latents = tuple(_latent(item) for item in values["latents"])
+            return cls(
+                encoder=str(values["encoder"]),
+                latents=latents,
+                n_cells=int(values["n_cells"]),
+                measured=tuple(values["measured"]),
+                equivariance=_number(values["equivariance"]),
+            )
+        except (KeyError, TypeError, ValueError) as error:
+            raise InputError(f"This is no description of latents: {error}.") from error
+
+
+def checked_name(name: object) -> str:
+    """Return a latent's name, tidied.
+
+    Raises
+    ------
+    InputError
+        If it is no text of one line, is empty, or longer than 40 characters.
+    """
+    if not isinstance(name, str):
+        raise InputError(f"A latent's name must be text, not {name!r}.")
+    # NFC alone: a name may hold signs like θ or µ, which NFKC would change.
+    tidy = " ".join(unicodedata.normalize("NFC", name).split(" ")).strip()
+    if not tidy or len(tidy) > LONGEST_NAME:
+        raise InputError(
+            f"A latent's name must have 1 to {LONGEST_NAME} characters, not "
+            f"{len(tidy)}."
+        )
+    if any(unicodedata.category(sign)[0] == "C" for sign in tidy) or not (
+        tidy.isprintable()
+    ):
+        raise InputError("A latent's name must be one line of plain text.")
+    return tidy
+
+
+def checked_names(names: Mapping[int, object], length: int) -> dict[int, str]:
+    """Return names by number, tidied.
+
+    Raises
+    ------
+    InputError
+        If a name cannot be used, or there is no such latent among `length`.
+    """
+    found = {}
+    for index, name in names.items():
+        if not 0 <= index < length:
+            raise InputError(f"There is no latent z{index} among {length}.")
+        found[index] = checked_name(name)
+    return found
+
+
+def by_activity(kl: NDArray[Any], variance: NDArray[Any]) -> list[int]:
+    """Return the latents' numbers, most active first: by nats, then by variance."""
+    order = np.lexsort((np.arange(len(kl)), -np.asarray(variance), -np.asarray(kl)))
+    return [int(index) for index in order]
+
+
+def _called(info: LatentInfo, names: Mapping[int, tuple[str, NamedBy]]) -> LatentInfo:
+    if info.index in names:
+        name, by = names[info.index]
+        return replace(info, name=name or None, named_by=by)
+    if info.suggestion is not None:
+        return replace(info, name=info.suggestion, named_by="evidence")
+    return replace(info, name=None, named_by=None)
+
+
+def _latent(values: Mapping[str, Any]) -> LatentInfo:
+    known = {key: value for key, value in values.items() if key != "symbol"}
+    known["correlations"] = {
+        name: Correlation(**{key: _number(item) for key, item in found.items()})
+        for name, found in known["correlations"].items()
+    }
+    known["centre_share"] = _number(known["centre_share"])
+    known["shares"] = dict(known["shares"])
+    return LatentInfo(**known)
+
+
+def _number(value: Any) -> float:
+    return math.nan if value is None else float(value)
+
+
+def _without_nan(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {str(key): _without_nan(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_without_nan(item) for item in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value
