@@ -58,7 +58,29 @@ def test_a_cell_is_told_with_what_is_known_of_it(
     mitosis.labels.set(1, "metaphase")
     words = readout.line(session, 1)
     assert "score −3.39 ± 0.50" in words
-    assert "p 0.03" in words
-    assert "called interphase" in words
+    assert "called interphase ·" in words
+    assert "probability of metaphase 0.03" in words
     assert "labelled metaphase" in words
-    assert "out-of-distribution" in readout.line(session, 17)
+    assert "called interphase, but out-of-distribution" in readout.line(session, 17)
+
+
+def test_a_doubtful_call_says_so_before_any_number(
+    mitosis: Any, known_scores: Any
+) -> None:
+    viewer: Any = Viewer()
+    session = Session(viewer)
+    session.project = mitosis
+    scores = known_scores(mitosis)
+    # Where metaphases were rare among the labels, a score just above 0 goes with a
+    # small probability of metaphase.
+    table = scores.table
+    table.loc[3, ["score", "score_sd", "probability"]] = 0.11, 0.05, 0.04
+    table.loc[3, "prediction"] = "metaphase"
+    table.loc[4, "prediction"] = "blank"
+    session.set_scores(scores)
+    assert readout.describe(session, 3)[2:] == [
+        "called metaphase, but uncertain",
+        "score 0.110 ± 0.050",
+        "probability of metaphase 0.04",
+    ]
+    assert readout.describe(session, 4)[2:] == ["blank: the crop shows nothing"]

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
+import pytest
 
 from napari_cellsci.viewer.scores import ScoreColumns, by_label
 
@@ -50,6 +51,17 @@ def test_uncertain_means_low_probability_or_models_on_both_sides() -> None:
     )
     assert scores.uncertain.tolist() == [False, True, False, True, False]
     assert scores.blank.tolist() == [False, False, False, False, True]
+
+
+def test_a_call_against_the_odds_is_uncertain() -> None:
+    scores = columns(
+        score=[0.1, -0.1, 0.1, 2.0],
+        score_sd=[0.0, 0.0, 0.0, np.nan],
+        probability=[0.04, 0.04, np.nan, 0.95],
+        prediction=["metaphase", "interphase", "metaphase", "metaphase"],
+    )
+    assert scores.certainty.round(2).tolist() == pytest.approx([0.04, 0.96, 0.5, 0.95])
+    assert scores.uncertain.tolist() == [True, False, True, False]
 
 
 def test_out_of_distribution_starts_at_the_threshold() -> None:

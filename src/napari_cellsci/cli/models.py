@@ -178,7 +178,7 @@ def score(
         if output is not None:
             scores.save_csv(output)
         counts = scores.counts()
-        strangers = int((scores.table["ood"] > ood_threshold()).sum())
+        strangers = int((scores.table["ood"] >= ood_threshold()).sum())
         said = ", ".join(f"{count:,} {name}" for name, count in counts.items())
         where = "" if output is None else f"; written to {output}"
         talk.result(

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
+    from napari_cellsci.viewer.scores import ScoreColumns
     from napari_cellsci.viewer.session import Session
 
 
@@ -29,19 +30,31 @@ def describe(session: Session, row: int) -> list[str]:
     phrases = [f"track {table.track[row]}", when]
     scores = session.scores
     if scores is not None and scores.scored[row]:
-        spread = scores.score_sd[row]
-        about = f" ± {significant(spread, 2)}" if np.isfinite(spread) else ""
-        phrases.append(f"score {significant(scores.score[row])}{about}")
-        if np.isfinite(scores.probability[row]):
-            phrases.append(f"p {scores.probability[row]:.2f}")
-        phrases.append(f"called {scores.verdict(row)}")
-        if scores.outside[row]:
-            phrases.append("out-of-distribution")
-        elif scores.uncertain[row]:
-            phrases.append("uncertain")
+        phrases += _verdict(scores, row)
     code = int(session.label_codes()[row])
     if code >= 0:
         phrases.append(f"labelled {tuple(session.palette)[code]}")
+    return phrases
+
+
+def _verdict(scores: ScoreColumns, row: int) -> list[str]:
+    """Return what the classifier says: what it calls the cell, score, probability."""
+    called = scores.verdict(row)
+    if scores.blank[row]:
+        return ["blank: the crop shows nothing"]
+    phrases = [f"called {called}"]
+    if scores.outside[row]:
+        phrases[0] += ", but out-of-distribution"
+    elif scores.uncertain[row]:
+        phrases[0] += ", but uncertain"
+    spread = scores.score_sd[row]
+    about = f" ± {significant(spread, 2)}" if np.isfinite(spread) else ""
+    phrases.append(f"score {significant(scores.score[row])}{about}")
+    p = scores.probability[row]
+    if np.isfinite(p):
+        # Of two classes the second is the one whose probability is kept.
+        whose = scores.names[1] if scores.n_classes == 2 else called
+        phrases.append(f"probability of {whose} {p:.2f}")
     return phrases
 
 

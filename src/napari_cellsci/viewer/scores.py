@@ -98,15 +98,23 @@ class ScoreColumns:
         """Which cells the classifier cannot place.
 
         Either the probability of the predicted class is below 0.9, or the spread of
-        the heads reaches across the border between the classes.
+        the heads reaches across the border between the classes. (The score's sign
+        decides what is predicted; where one class was rare among the labels, the
+        probability of that class may be small although the score is above 0.)
         """
         known = self.scored & ~self.blank
-        top = np.nan_to_num(self.probability, nan=0.5)
+        sure = self.certainty >= SURE
         if self.n_classes == 2:
-            top = np.maximum(top, 1 - top)
-            split = np.abs(self.score) < np.nan_to_num(self.score_sd)
-            return known & ((top < SURE) | split)
-        return known & (top < SURE)
+            sure &= np.abs(self.score) >= np.nan_to_num(self.score_sd)
+        return known & ~sure
+
+    @property
+    def certainty(self) -> NDArray[np.float32]:
+        """Probability of the class that is predicted, ½ where it is not known."""
+        p = np.nan_to_num(self.probability, nan=0.5)
+        if self.n_classes == 2:
+            p = np.where(self.prediction == 0, 1 - p, p)
+        return p
 
     def verdict(self, row: int) -> str:
         """Return the predicted class of a cell in words, "" if it has none."""
