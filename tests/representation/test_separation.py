@@ -11,6 +11,7 @@ from sklearn.metrics import roc_auc_score
 from napari_cellsci.representation.embedding import principal_components
 from napari_cellsci.representation.separation import (
     class_densities,
+    fisher_ratio,
     kernel_density,
     separation,
 )
@@ -141,3 +142,14 @@ def test_the_area_does_not_depend_on_scale_or_direction(n: int, seed: int) -> No
     other = separation(-np.exp(z), codes, track)
     assert other.auroc[0] == pytest.approx(one.auroc[0])
     assert 0.5 <= one.auroc[0] <= 1
+
+
+def test_fishers_ratio_is_the_one_between_over_within() -> None:
+    rng = np.random.default_rng(6)
+    codes = np.r_[np.repeat([0, 1], 5000), np.full(100, -1)]
+    z = rng.normal(size=(10_100, 2))
+    z[codes == 1] += [4, 0]
+    found = fisher_ratio(z, codes)
+    assert found[0] == pytest.approx(4, rel=0.1)  # means 2 either way of the middle
+    assert found[1] < 0.01
+    assert not fisher_ratio(z, np.zeros(10_100, int)).any()

@@ -32,16 +32,20 @@ def codes_shown(session: Session) -> NDArray[np.int64]:
     return np.where(labels >= 0, labels, session.predicted_codes())
 
 
-def paint(session: Session, rows: Any = slice(None)) -> FloatArray:
-    """Return the colours of cells under the session's `color_by`, (n, 4).
+def paint(
+    session: Session, rows: Any = slice(None), by: ColorBy | None = None
+) -> FloatArray:
+    """Return the colours of cells, (n, 4).
 
     Parameters
     ----------
     session : Session
     rows : array of int, optional
         Which cells; all by default.
+    by : {"score", "prediction", "label"}, optional
+        Meaning of the colours; by default the session's `color_by`.
     """
-    by = session.display.color_by
+    by = session.display.color_by if by is None else by
     if by == "score" and session.scores is not None:
         return session.scale.colors(session.scores.score[rows])
     codes = session.predicted_codes() if by == "prediction" else session.label_codes()
