@@ -56,13 +56,14 @@ def train_in_two(folder: Path) -> Encoder:
 def test_two_ranks_equal_one_with_the_joined_batch(
     crops: NDArray[np.uint16], spec: CropSpec, small: dict[str, Any], tmp_path: Path
 ) -> None:
-    config = EncoderConfig(
-        **{**small, "steps": 5, "beta": 8.0, "estimator": "mss", "symmetry": 1.0}
-    )
+    asked = {"beta": 8.0, "estimator": "mss", "symmetry": 1.0, "label_weight": 20.0}
+    config = EncoderConfig(**{**small, "steps": 5, **asked})
+    labels = np.random.default_rng(0).integers(-1, 2, len(crops))
+    np.save(tmp_path / "labels.npy", labels)
     np.save(tmp_path / "crops.npy", crops)
     (tmp_path / "config.json").write_text(json.dumps(config.to_dict()))
     two = train_in_two(tmp_path)
-    one = train_encoder(crops, spec, config)
+    one = train_encoder(crops, spec, config, labels=labels)
     assert two.record["processes"] == 2
     theirs = two.network.state_dict()
     for name, tensor in one.network.state_dict().items():

@@ -20,6 +20,13 @@ if __name__ == "__main__":
     fabric.launch()
     crops = np.load(folder / "crops.npy", mmap_mode="r")
     spec = CropSpec(size=32, fov_px=32)
-    encoder = train_encoder(crops, spec, config, run_dir=folder / "run", fabric=fabric)
+    encoder = train_encoder(
+        crops,
+        spec,
+        config,
+        labels=np.load(folder / "labels.npy"),
+        run_dir=folder / "run",
+        fabric=fabric,
+    )
     if fabric.is_global_zero:
         encoder.save(folder / "encoder")

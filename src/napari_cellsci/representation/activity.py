@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 
 from napari_cellsci.representation.data import CropArray, Rows, read_rows
-from napari_cellsci.representation.losses import kl_per_latent
+from napari_cellsci.representation.quantise import information
 from napari_cellsci.tasks import CancelToken
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ _CHUNK = 64
 def nats(
     encoder: Encoder, crops: CropArray, rows: Rows, token: CancelToken | None = None
 ) -> NDArray[np.float64]:
-    """Return the mean divergence (D,) from the prior over some raw crops.
+    """Return what each latent carries (D,) over some raw crops; see `information`.
 
     Parameters
     ----------
@@ -38,11 +38,13 @@ def nats(
     Cancelled
         If the token asks for it.
     """
-    total = np.zeros(encoder.config.latent)
+    if not len(rows):
+        return np.zeros(encoder.config.latent)
+    parts = []
     for start in range(0, len(rows), _CHUNK):
         if token is not None:
             token.raise_if_cancelled()
         x = encoder.normalise(read_rows(crops, rows[start : start + _CHUNK]))
-        mu, logvar = encoder.network.encoder(x)
-        total += kl_per_latent(mu, logvar).sum(0).cpu().double().numpy()
-    return total / max(len(rows), 1)
+        parts.append(encoder.network.encoder(x))
+    mu, logvar = (torch.cat(part).cpu().double() for part in zip(*parts, strict=True))
+    return np.asarray(information(encoder.config, mu, logvar))

@@ -39,6 +39,7 @@ _CHOICES: dict[str, Any] = {
     "precision": Precision,
     "schedule": Schedule,
 }
+_WEIGHTS = ("alpha", "beta", "gamma", "symmetry", "label_weight", "weight_decay")
 _ARCHITECTURE = ("latent", "filters", "hidden", "activation", "decoder")
 
 
@@ -80,6 +81,19 @@ class EncoderConfig:
         latents ought to turn (`symmetry.layout`): elongation then lies along the image
         axes and diagonals, offsets come as x and y. 0, the paper's choice, leaves
         latents free.
+    quantise : int
+        Levels of each latent, if they are rounded to levels instead of being sampled
+        (`quantise`); the weights alpha, beta and gamma then have no part. About 12
+        latents of 8 levels suit single cells. 0, the default, samples.
+    label_weight : float
+        Weight of the cross-entropy of a small classifier on the means of those crops
+        whose labels `train.train_encoder` is given, which then shape the latents too.
+        Held-out scores of heads are honest only if the labels they are judged by were
+        not among these. 0, the default, learns from crops alone.
+    label_hidden : int
+        Width of that classifier's hidden layer; 0 for a linear one.
+    weight_decay : float
+        Decoupled decay of all weights per step, relative to the learning rate.
     beta_warmup : float
         Share of the steps over which β grows from γ to its value.
     batch : int
@@ -115,6 +129,10 @@ class EncoderConfig:
     estimator: Estimator = "loo"
     sigma_x: float = 1.0
     symmetry: float = 0.0
+    quantise: int = 0
+    label_weight: float = 0.0
+    label_hidden: int = 0
+    weight_decay: float = 0.0
     beta_warmup: float = 0.1
     batch: int = 256
     learning_rate: float = 1e-3
@@ -139,7 +157,10 @@ class EncoderConfig:
         _require("filters", self.filters, min(self.filters) >= 1, "at least 1 each")
         _require("batch", self.batch, self.batch >= 2, "at least 2")
         _require("seed", self.seed, 0 <= self.seed < 2**63, "0 or more")
-        for name in ("alpha", "beta", "gamma", "symmetry"):
+        _require("label_hidden", self.label_hidden, self.label_hidden >= 0, "0 or more")
+        levels = self.quantise
+        _require("quantise", levels, levels == 0 or levels >= 2, "0 or at least 2")
+        for name in _WEIGHTS:
             value = getattr(self, name)
             _require(name, value, 0 <= value < float("inf"), "0 or more")
         for name in ("sigma_x", "learning_rate"):
@@ -180,7 +201,10 @@ class EncoderConfig:
     @property
     def architecture(self) -> dict[str, Any]:
         """The fields that decide the shape and meaning of the weights."""
-        return {name: self.to_dict()[name] for name in _ARCHITECTURE}
+        values = self.to_dict()
+        # Only where it is used: hashes of encoders that sample stay what they were.
+        used = (*_ARCHITECTURE, "quantise") if self.quantise else _ARCHITECTURE
+        return {name: values[name] for name in used}
 
     def beta_at(self, step: int) -> float:
         """Weight of the total correlation at a step counted from 0."""

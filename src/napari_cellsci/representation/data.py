@@ -6,7 +6,9 @@ import hashlib
 from typing import Any, Protocol
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from napari_cellsci.cells.spec import CropSpec
 from napari_cellsci.errors import InputError
@@ -14,6 +16,8 @@ from napari_cellsci.representation.views import N_VIEWS
 
 Rows = NDArray[np.int64]
 FINGERPRINT_ROWS = 256
+UNKNOWN = -1
+"""Label of a crop whose class is not known."""
 
 
 class CropArray(Protocol):
@@ -119,6 +123,30 @@ def split_rows(
     if n - int(validation.sum()) < 2:
         return everything, everything[:0]
     return everything[~validation], everything[validation]
+
+
+def checked_labels(labels: NDArray[Any] | None, n: int) -> Tensor:
+    """Return the class of each crop (n,) as int64, −1 where it is not known.
+
+    Raises
+    ------
+    InputError
+        If there are none, their number is another, or fewer than two classes occur.
+    """
+    if labels is None:
+        raise InputError(
+            "The objective asks for labels (label_weight), but none were given."
+        )
+    values = np.asarray(labels)
+    if values.shape != (n,) or values.dtype.kind not in "biu":
+        raise InputError(
+            f"One whole number per crop is expected as its label, −1 where it is not "
+            f"known: {n} of them, not {values.dtype} of shape {values.shape}."
+        )
+    values = values.astype(np.int64)
+    if len(np.unique(values[values != UNKNOWN])) < 2 or values.min() < UNKNOWN:
+        raise InputError("The labels must name at least two classes, from 0 on.")
+    return torch.from_numpy(values)
 
 
 class BatchOrder:

@@ -12,6 +12,7 @@ from torch.nn import functional as F
 
 from napari_cellsci.errors import InputError
 from napari_cellsci.representation.config import Activation, EncoderConfig
+from napari_cellsci.representation.quantise import quantise, rounding_logvar
 
 LOGVAR_BOUND = 10.0
 """log σ² of a posterior stays within ±10, so float32 never overflows."""
@@ -21,12 +22,14 @@ class Posterior(NamedTuple):
     """What the network makes of n normalised crops and of m that are only encoded.
 
     `recon` and `z` are of the n crops; `mu` and `logvar` of all n + m, in this order.
+    `logits` (n, classes) are those of the label head, if there is one.
     """
 
     recon: Tensor
     z: Tensor
     mu: Tensor
     logvar: Tensor
+    logits: Tensor | None = None
 
 
 class TCVAE(nn.Module):
@@ -40,14 +43,23 @@ class TCVAE(nn.Module):
         Channels of a crop.
     size : int
         Edge of a crop (px), a multiple of 16.
+    classes : int
+        Of the label head; 0 for none. It serves training only.
     """
 
     def __init__(
-        self, config: EncoderConfig, channels: int = 1, size: int = 64
+        self,
+        config: EncoderConfig,
+        channels: int = 1,
+        size: int = 64,
+        classes: int = 0,
     ) -> None:
         super().__init__()
+        self.quantised = bool(config.quantise)
         self.encoder = ConvEncoder(config, channels, size)
         self.decoder = ConvDecoder(config, channels, size)
+        # Last, so that the other weights are those of a network without it.
+        self.label_head = label_head(config, classes) if classes else None
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def forward(self, x: Tensor, noise: Tensor) -> Posterior:
@@ -58,22 +70,38 @@ class TCVAE(nn.Module):
         x : Tensor (n + m, C, S, S)
             Normalised crops; the last m are only encoded.
         noise : Tensor (n, latent)
-            Standard normal draws; zeros decode the mean.
+            Standard normal draws; zeros decode the mean. Not used if quantised.
         """
         mu, logvar = self.encoder(x)
         n = len(noise)
-        z = mu[:n] + noise * torch.exp(0.5 * logvar[:n])
-        return Posterior(self.decoder(z), z, mu, logvar)
+        z = mu[:n]
+        if not self.quantised:
+            z = z + noise * torch.exp(0.5 * logvar[:n])
+        logits = None if self.label_head is None else self.label_head(mu[:n])
+        return Posterior(self.decoder(z), z, mu, logvar, logits)
 
 
-def new_network(config: EncoderConfig, channels: int, size: int) -> TCVAE:
+def new_network(
+    config: EncoderConfig, channels: int, size: int, classes: int = 0
+) -> TCVAE:
     """Return untrained networks, initialised from ``config.seed`` alone.
 
     The global random state of torch is left as it was.
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)
-        return TCVAE(config, channels, size)
+        return TCVAE(config, channels, size, classes)
+
+
+def label_head(config: EncoderConfig, classes: int) -> nn.Module:
+    """Return the small classifier that a joint objective puts on the means."""
+    if not config.label_hidden:
+        return nn.Linear(config.latent, classes)
+    return nn.Sequential(
+        nn.Linear(config.latent, config.label_hidden),
+        activation(config.activation),
+        nn.Linear(config.label_hidden, classes),
+    )
 
 
 class ConvEncoder(nn.Module):
@@ -92,18 +120,28 @@ class ConvEncoder(nn.Module):
             activation(config.activation),
         ]
         self.body = nn.Sequential(*layers)
+        self.levels = config.quantise
         self.mean = nn.Linear(config.hidden, config.latent)
-        self.logvar = nn.Linear(config.hidden, config.latent)
+        self.logvar = None if self.levels else nn.Linear(config.hidden, config.latent)
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Return mean and log-variance of the posterior, both (n, latent)."""
+        """Return mean and log-variance of the posterior, both (n, latent).
+
+        Of quantised latents: their levels, and the variance of the rounding.
+        """
         hidden = self.body(x)
-        logvar = self.logvar(hidden).clamp(-LOGVAR_BOUND, LOGVAR_BOUND)
-        return self.mean(hidden), logvar
+        mean = self._mean(hidden)
+        if self.logvar is None:
+            return mean, torch.full_like(mean, rounding_logvar(self.levels))
+        return mean, self.logvar(hidden).clamp(-LOGVAR_BOUND, LOGVAR_BOUND)
 
     def mu(self, x: Tensor) -> Tensor:
         """Return the posterior mean alone (n, latent)."""
-        return cast(Tensor, self.mean(self.body(x)))
+        return self._mean(self.body(x))
+
+    def _mean(self, hidden: Tensor) -> Tensor:
+        mean = cast(Tensor, self.mean(hidden))
+        return quantise(mean, self.levels) if self.levels else mean
 
 
 class ConvDecoder(nn.Module):

@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 
 from napari_cellsci.representation.data import CropArray, Rows, read_rows
-from napari_cellsci.representation.losses import kl_per_latent
+from napari_cellsci.representation.quantise import information
 from napari_cellsci.tasks import CancelToken
 
 if TYPE_CHECKING:
@@ -81,14 +81,15 @@ def _measure(
     encoder: Encoder, crops: CropArray, rows: Rows, token: CancelToken | None
 ) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
     """Return means (n, D), reconstruction errors (n,) and nats per latent (D,)."""
-    mus, errors, kls = [], [], []
+    mus, errors, logvars = [], [], []
     for start in range(0, len(rows), _CHUNK):
         if token is not None:
             token.raise_if_cancelled()
         x = encoder.normalise(read_rows(crops, rows[start : start + _CHUNK]))
         mu, logvar = encoder.network.encoder(x)
         errors.append((encoder.network.decoder(mu) - x).square().mean((1, 2, 3)))
-        kls.append(kl_per_latent(mu, logvar))
+        logvars.append(logvar)
         mus.append(mu)
-    kl = torch.cat(kls).mean(0)
-    return torch.cat(mus).double().numpy(), torch.cat(errors).numpy(), kl.numpy()
+    mu = torch.cat(mus)
+    kl = information(encoder.config, mu, torch.cat(logvars))
+    return mu.double().numpy(), torch.cat(errors).numpy(), kl.numpy()

@@ -5,20 +5,23 @@ from __future__ import annotations
 import hashlib
 import math
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.nn import functional as F
 
 from napari_cellsci.cells.spec import CropSpec
 from napari_cellsci.errors import BundleError, InputError
 from napari_cellsci.representation.config import EncoderConfig
 from napari_cellsci.representation.data import (
+    UNKNOWN,
     BatchOrder,
     CropArray,
     Rows,
+    checked_labels,
     fingerprint,
     read_rows,
     split_rows,
@@ -28,10 +31,10 @@ from napari_cellsci.representation.losses import (
     Loss,
     beta_tcvae_loss,
     gaussian_tc,
-    kl_per_latent,
 )
 from napari_cellsci.representation.networks import Posterior, new_network
 from napari_cellsci.representation.normalise import normalise
+from napari_cellsci.representation.quantise import information, quantised_loss
 from napari_cellsci.representation.storage import read_model, write_model
 from napari_cellsci.representation.symmetry import symmetry_loss
 from napari_cellsci.representation.views import N_VIEWS, dihedral_each
@@ -66,6 +69,8 @@ class TrainingRun:
         Device, precision and processes; launched.
     groups : array (n,), optional
         Kept together by the validation split.
+    labels : int array (n,), optional
+        Class of each crop, −1 where it is not known; used if ``config.label_weight``.
     """
 
     def __init__(
@@ -75,8 +80,12 @@ class TrainingRun:
         config: EncoderConfig,
         fabric: Fabric,
         groups: NDArray[Any] | None = None,
+        labels: NDArray[Any] | None = None,
     ) -> None:
         self.crops, self.spec, self.config, self.fabric = crops, spec, config, fabric
+        self.labels = (
+            checked_labels(labels, len(crops)) if config.label_weight else None
+        )
         self.step = 0
         self.metrics: dict[str, float] = {}
         self.history: list[dict[str, float]] = []
@@ -86,6 +95,8 @@ class TrainingRun:
             n, groups, config.validation, config.seed
         )
         self.identity = _identity(crops, spec, config, self.train_rows)
+        if self.labels is not None:
+            self.identity["labels"] = _digest(self.labels.numpy())
         world = fabric.world_size
         batch = min(config.batch, len(self.train_rows)) // world * world
         if batch < 2 * world:
@@ -98,10 +109,15 @@ class TrainingRun:
         )
         self.order = BatchOrder(self.train_rows, batch, order_seed)
         self.noise = torch.Generator().manual_seed(noise_seed)
-        self.network = new_network(config, spec.n_channels, spec.size)
+        classes = 0 if self.labels is None else int(self.labels.max()) + 1
+        self.network = new_network(config, spec.n_channels, spec.size, classes)
         fused = fabric.device.type in ("cpu", "cuda")
-        self.adam = torch.optim.Adam(
-            self.network.parameters(), config.learning_rate, fused=fused
+        adam = torch.optim.AdamW if config.weight_decay else torch.optim.Adam
+        self.adam = adam(
+            self.network.parameters(),
+            config.learning_rate,
+            weight_decay=config.weight_decay,
+            fused=fused,
         )
         self.model, self.optimiser = fabric.setup(self.network, self.adam)
         self._validation = self._validation_crops()
@@ -129,16 +145,17 @@ class TrainingRun:
         dict of float
             ``loss``, ``recon`` (nats per crop), ``mse`` (per normalised pixel), ``kl``,
             ``mi``, ``tc``, ``dw`` (nats) of the batch and the ``beta`` in force, with
-            ``symmetry`` also this process's ``asymmetry`` (nats); from
-            the last look at the validation crops ``val_mse``, ``val_kl``,
-            ``gaussian_tc`` (nats) and ``active``, the number of latents in use.
+            ``symmetry`` also this process's ``asymmetry``, with labels its
+            ``label_loss`` (nats); from the last look at the validation crops
+            ``val_mse``, ``val_kl``, ``gaussian_tc`` (nats) and ``active``, the number
+            of latents in use.
 
         Raises
         ------
         InputError
             If the loss is no longer finite, or no latent carries information.
         """
-        x, noise, rows = self._next_batch()
+        x, noise, rows, labels = self._next_batch()
         chosen, elements = self._turned_again(rows)
         n = len(x)
         if len(chosen):
@@ -146,15 +163,19 @@ class TrainingRun:
         for group in self.adam.param_groups:
             group["lr"] = self._learning_rate()
         beta = self.config.beta_at(self.step)
-        recon, z, mu, logvar = self.model(x, noise)
+        recon, z, mu, logvar, logits = self.model(x, noise)
         loss = self._loss(x[:n], Posterior(recon, z, mu[:n], logvar[:n]), beta, rows)
-        objective, extra = loss.loss, {}
+        objective, extra = loss.loss, dict[str, float]()
         if len(chosen):
             asymmetry = symmetry_loss(
                 mu[chosen], logvar[chosen], mu[n:], logvar[n:], elements
             )
             objective = objective + self.config.symmetry * asymmetry
-            extra = {"asymmetry": float(asymmetry.detach())}
+            extra["asymmetry"] = float(asymmetry.detach())
+        if labels is not None:
+            told = self._label_loss(logits, labels, rows)
+            objective = objective + self.config.label_weight * told
+            extra["label_loss"] = float(told.detach())
         self.optimiser.zero_grad()
         self.fabric.backward(objective)
         self.optimiser.step()
@@ -163,8 +184,11 @@ class TrainingRun:
         self.metrics = {**read, **extra, "beta": beta, **self._look()}
         return self.metrics
 
-    def _next_batch(self) -> tuple[Tensor, Tensor, slice]:
-        """Return this process's crops, its noise and its rows in the joint batch."""
+    def _next_batch(self) -> tuple[Tensor, Tensor, slice, Tensor | None]:
+        """Return this process's crops, its noise, its rows in the joint batch; labels.
+
+        The labels, if any, are those of the joint batch.
+        """
         rows, views = next(self.order)
         noise = torch.randn(
             (len(rows), self.config.latent), generator=self.noise, dtype=torch.float32
@@ -178,7 +202,17 @@ class TrainingRun:
         x = normalise(raw, self.spec, device=device, rows=rows[mine])
         x = dihedral_each(x, torch.from_numpy(views[mine]).to(device))
         x = x.contiguous(memory_format=torch.channels_last)
-        return x, noise[mine].to(device), mine
+        labels = None if self.labels is None else self.labels[rows].to(device)
+        return x, noise[mine].to(device), mine, labels
+
+    def _label_loss(self, logits: Tensor, labels: Tensor, rows: slice) -> Tensor:
+        """Return this process's part of the mean cross-entropy of labelled crops."""
+        known = int((labels >= 0).sum())
+        total = F.cross_entropy(
+            logits, labels[rows], ignore_index=UNKNOWN, reduction="sum"
+        )
+        # Gradients are averaged over processes.
+        return cast(Tensor, total * (self.fabric.world_size / max(known, 1)))
 
     def _turned_again(self, rows: slice) -> tuple[Tensor, Tensor]:
         """Choose which of this process's crops are seen in a second view, and in which.
@@ -200,6 +234,8 @@ class TrainingRun:
 
     def _loss(self, x: Tensor, p: Posterior, beta: float, rows: slice) -> Loss:
         c = self.config
+        if c.quantise:
+            return quantised_loss(x, p.recon, p.mu, c)
         gathered = None
         if self.fabric.world_size > 1:
             both = self.fabric.all_gather(
@@ -288,7 +324,7 @@ class TrainingRun:
             logvars.append(logvar)
         self.network.train()
         mu, logvar = torch.cat(mus), torch.cat(logvars)
-        kl = kl_per_latent(mu, logvar).mean(0)
+        kl = information(self.config, mu, logvar)
         return {
             "val_mse": float(torch.cat(squares).mean()),
             "val_kl": float(kl.sum()),
@@ -304,12 +340,12 @@ class TrainingRun:
         InputError
             If it is built otherwise or made for crops of another size.
         """
-        mine, theirs = self.config.architecture, encoder.config.architecture
-        for name, value in mine.items():
-            if theirs[name] != value:
+        mine, theirs = self.config.to_dict(), encoder.config.to_dict()
+        for name in self.config.architecture | encoder.config.architecture:
+            if theirs[name] != mine[name]:
                 raise InputError(
                     f"The encoder to start from has {name} {theirs[name]}, these "
-                    f"settings {value}; use the same."
+                    f"settings {mine[name]}; use the same."
                 )
         shapes = [(s.n_channels, s.size) for s in (self.spec, encoder.spec)]
         if shapes[0] != shapes[1]:
@@ -318,7 +354,8 @@ class TrainingRun:
                 f"{shapes[1][0]} channel(s) of {shapes[1][1]} px, these have "
                 f"{shapes[0][0]} of {shapes[0][1]} px."
             )
-        self.network.load_state_dict(encoder.network.state_dict())
+        # The label head, if there is one, starts anew.
+        self.network.load_state_dict(encoder.network.state_dict(), strict=False)
 
     def save(self, folder: Path) -> Path:
         """Write a checkpoint; the one before it is kept until this one is complete.
@@ -415,6 +452,10 @@ def _identity(
     return {
         "crops": spec.to_dict(),
         "data": fingerprint(crops),
-        "groups": hashlib.sha256(train_rows.tobytes()).hexdigest()[:16],
+        "groups": _digest(train_rows),
         "settings": settings,
     }
+
+
+def _digest(array: NDArray[Any]) -> str:
+    return hashlib.sha256(array.tobytes()).hexdigest()[:16]

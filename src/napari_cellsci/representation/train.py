@@ -40,6 +40,7 @@ def train_encoder(
     config: EncoderConfig | None = None,
     *,
     groups: NDArray[Any] | None = None,
+    labels: NDArray[Any] | None = None,
     run_dir: Path | None = None,
     resume: bool = False,
     start_from: Encoder | None = None,
@@ -60,6 +61,9 @@ def train_encoder(
     groups : array (n,), optional
         Crops of equal value (a track) are kept together when the validation set is
         split off.
+    labels : int array (n,), optional
+        Class of each crop, −1 where it is not known; used if ``config.label_weight``,
+        and then needed. The classifier they train is thrown away at the end.
     run_dir : Path, optional
         Folder of the checkpoints; without it a cancelled run is lost.
     resume : bool
@@ -94,7 +98,7 @@ def train_encoder(
     check_crops(crops, spec, least=2)
     if resume and run_dir is None:
         raise InputError("To resume a run, name the folder of its checkpoints.")
-    run = TrainingRun(crops, spec, config, fabric, groups)
+    run = TrainingRun(crops, spec, config, fabric, groups, labels)
     if resume and run_dir is not None:
         run.restore(run_dir)
         listen(Log(f"Continuing at step {run.step} of {config.steps}."))
@@ -189,6 +193,7 @@ def _finish(
         "data": run.identity["data"],
         "n_train": len(run.train_rows),
         "n_validation": len(run.validation_rows),
+        "n_labels": None if run.labels is None else int((run.labels >= 0).sum()),
         "metrics": run.metrics,
         "history": run.history,
         "device": str(run.fabric.device),
@@ -203,6 +208,7 @@ def _finish(
             "python": platform.python_version(),
         },
     }
+    run.network.label_head = None
     encoder = Encoder(run.spec, run.config, run.network.cpu(), record)
     encoder.reference = build_reference(
         encoder, run.crops, run.train_rows, run.validation_rows, token
