@@ -17,6 +17,7 @@ from napari_cellsci.errors import InputError
 from napari_cellsci.representation.losses import (
     aggregate_posterior,
     beta_tcvae_loss,
+    focus_weights,
     gaussian_tc,
     kl_per_latent,
     log_weights,
@@ -277,3 +278,34 @@ def test_the_gaussian_total_correlation_of_known_cases() -> None:
     # Correlation ½: unit means' variance plus unit posterior variance.
     assert gaussian_tc(same, np.ones((2, 2))) == pytest.approx(-0.5 * math.log(0.75))
     assert gaussian_tc(same[:1], np.ones((1, 2))) == 0
+
+
+@pytest.mark.parametrize("size", [32, 64])
+@pytest.mark.parametrize("focus", [0.0, 0.5, 1.0])
+def test_pixels_in_the_middle_count_more(size: int, focus: float) -> None:
+    weights = focus_weights(size, focus)
+    assert float(weights.mean()) == pytest.approx(1)
+    row = weights[size // 2, size // 2 :]
+    assert torch.all(torch.diff(row) <= 0)
+    expected = (1 - focus) + focus * np.exp(
+        -0.5 * (size / 2 - 0.5) ** 2 / (size / 4) ** 2
+    )
+    at_edge, middle = float(row[-1]), float(row[0])
+    assert at_edge / middle == pytest.approx(expected, rel=2e-3)
+
+
+def test_focus_weighs_the_squares() -> None:
+    generator = torch.Generator().manual_seed(4)
+    x, recon = torch.randn((2, 5, 1, 32, 32), generator=generator)
+    z, mu, logvar = torch.randn((3, 5, 4), generator=generator)
+    weights = focus_weights(32, 0.8)
+    loss = beta_tcvae_loss(
+        x, recon, z, mu, logvar, n_data=100, beta=3.0, weights=weights
+    )
+    expected = 0.5 * ((x - recon) ** 2 * weights).sum((1, 2, 3)).mean()
+    torch.testing.assert_close(loss.recon, expected)
+    plain = beta_tcvae_loss(x, recon, z, mu, logvar, n_data=100, beta=3.0)
+    even = beta_tcvae_loss(
+        x, recon, z, mu, logvar, n_data=100, beta=3.0, weights=focus_weights(32, 0.0)
+    )
+    torch.testing.assert_close(plain.loss, even.loss)

@@ -94,6 +94,11 @@ class EncoderConfig:
         Width of that classifier's hidden layer; 0 for a linear one.
     weight_decay : float
         Decoupled decay of all weights per step, relative to the learning rate.
+    focus : float
+        How much less a pixel counts for the objective the farther it is from the middle
+        of its crop, where the cell is: 0, the paper's choice, not at all; at most 1,
+        when pixels weigh by a Gaussian of a quarter of the crop's width. Less of the
+        code is then spent on neighbours.
     beta_warmup : float
         Share of the steps over which β grows from γ to its value.
     batch : int
@@ -129,6 +134,7 @@ class EncoderConfig:
     estimator: Estimator = "loo"
     sigma_x: float = 1.0
     symmetry: float = 0.0
+    focus: float = 0.0
     quantise: int = 0
     label_weight: float = 0.0
     label_hidden: int = 0
@@ -166,6 +172,7 @@ class EncoderConfig:
         for name in ("sigma_x", "learning_rate"):
             value = getattr(self, name)
             _require(name, value, 0 < value < float("inf"), "positive")
+        _require("focus", self.focus, 0 <= self.focus <= 1, "between 0 and 1")
         for name in ("beta_warmup", "validation"):
             value = getattr(self, name)
             _require(name, value, 0 <= value < 1, "at least 0 and below 1")

@@ -175,6 +175,7 @@ def beta_tcvae_loss(
     gamma: float = 1.0,
     sigma_x: float = 1.0,
     estimator: Estimator = "loo",
+    weights: Tensor | None = None,
     gathered: tuple[Tensor, Tensor, slice] | None = None,
 ) -> Loss:
     """Return recon + γ·KL + (α − γ)·MI + (β − γ)·TC and its parts.
@@ -196,6 +197,8 @@ def beta_tcvae_loss(
         Standard deviation of a pixel: recon = Σ(x − x̂)²/(2σ²), mean over crops.
     estimator : {"loo", "mss", "mws", "batch"}
         See `log_weights`.
+    weights : Tensor (S, S), optional
+        What each pixel counts in recon, 1 on average; see `focus_weights`.
     gathered : (Tensor (M, D), Tensor (M, D), slice), optional
         mu and logvar of all processes and this process's rows among them.
 
@@ -207,13 +210,26 @@ def beta_tcvae_loss(
     mi, tc, dw = tcvae_terms(
         z, everyone, everyones, n_data=n_data, estimator=estimator, rows=rows
     )
-    error = (x - recon).square().sum() / len(x)
+    squares = (x - recon).square()
+    error = (squares if weights is None else squares * weights).sum() / len(x)
     reconstruction = error / (2 * sigma_x**2)
     kl = kl_per_latent(mu, logvar).sum(1).mean()
     loss = reconstruction + gamma * kl + (beta - gamma) * tc
     if alpha != gamma:
         loss = loss + (alpha - gamma) * mi
     return Loss(loss, reconstruction, kl, mi, tc, dw)
+
+
+def focus_weights(size: int, focus: float) -> Tensor:
+    """Return what the pixels of a crop count in the objective (S, S), 1 on average.
+
+    ``1 − focus`` everywhere plus ``focus`` times a Gaussian about the crop's middle
+    whose standard deviation is a quarter of its width.
+    """
+    r = torch.arange(size) - (size - 1) / 2
+    bell = torch.exp(-0.5 * (r / (size / 4)).square())
+    weights = 1 - focus + focus * bell[:, None] * bell[None, :]
+    return weights / weights.mean()
 
 
 def log_normal(z: Tensor, mu: Tensor, logvar: Tensor) -> Tensor:

@@ -30,6 +30,7 @@ from napari_cellsci.representation.encoder import ACTIVE_NATS, Encoder
 from napari_cellsci.representation.losses import (
     Loss,
     beta_tcvae_loss,
+    focus_weights,
     gaussian_tc,
 )
 from napari_cellsci.representation.networks import Posterior, new_network
@@ -120,6 +121,11 @@ class TrainingRun:
             fused=fused,
         )
         self.model, self.optimiser = fabric.setup(self.network, self.adam)
+        self._weights = (
+            focus_weights(spec.size, config.focus).to(fabric.device)
+            if config.focus
+            else None
+        )
         self._validation = self._validation_crops()
 
     @property
@@ -143,8 +149,8 @@ class TrainingRun:
         Returns
         -------
         dict of float
-            ``loss``, ``recon`` (nats per crop), ``mse`` (per normalised pixel), ``kl``,
-            ``mi``, ``tc``, ``dw`` (nats) of the batch and the ``beta`` in force, with
+            ``loss``, ``recon`` (nats per crop), ``mse`` (per normalised pixel, with
+            ``focus`` weighted by it), ``kl``, ``mi``, ``tc``, ``dw`` (nats) of the batch and the ``beta`` in force, with
             ``symmetry`` also this process's ``asymmetry``, with labels its
             ``label_loss`` (nats); from the last look at the validation crops
             ``val_mse``, ``val_kl``, ``gaussian_tc`` (nats) and ``active``, the number
@@ -256,6 +262,7 @@ class TrainingRun:
             gamma=c.gamma,
             sigma_x=c.sigma_x,
             estimator=c.estimator,
+            weights=self._weights,
             gathered=gathered,
         )
 

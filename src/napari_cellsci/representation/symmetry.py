@@ -23,11 +23,12 @@ from napari_cellsci.representation.views import N_VIEWS
 
 Irrep: TypeAlias = Literal["A1", "A2", "B1", "B2", "Ex", "Ey"]
 
-# Sixteen latents: five that no view changes, four of elongation, three pairs of
-# directions and one chirality, interleaved so that a shorter vector has some of each.
+# Sixteen latents: seven that no view changes, one of elongation along the axes and one
+# along the diagonals, three pairs of directions and one chirality, interleaved so that
+# a shorter vector has some of each. One latent of a kind cannot share its meaning.
 _LAYOUT: tuple[Irrep, ...] = (
     *("A1", "Ex", "Ey", "B1", "B2", "A1", "A1", "Ex", "Ey"),
-    *("A1", "B1", "B2", "Ex", "Ey", "A1", "A2"),
+    *("A1", "A1", "A1", "Ex", "Ey", "A1", "A2"),
 )
 
 
