@@ -150,8 +150,8 @@ class TrainingRun:
         -------
         dict of float
             ``loss``, ``recon`` (nats per crop), ``mse`` (per normalised pixel, with
-            ``focus`` weighted by it), ``kl``, ``mi``, ``tc``, ``dw`` (nats) of the batch and the ``beta`` in force, with
-            ``symmetry`` also this process's ``asymmetry``, with labels its
+            ``focus`` weighted by it), ``kl``, ``mi``, ``tc``, ``dw`` (nats) of the
+            batch and the ``beta`` in force, with ``symmetry`` also this process's ``asymmetry``, with labels its
             ``label_loss`` (nats); from the last look at the validation crops
             ``val_mse``, ``val_kl``, ``gaussian_tc`` (nats) and ``active``, the number
             of latents in use.
