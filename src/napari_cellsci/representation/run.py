@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from napari_cellsci.cells.spec import CropSpec
-from napari_cellsci.errors import BundleError, InputError
+from napari_cellsci.errors import BundleError, InputError, TrainingError
 from napari_cellsci.representation.config import EncoderConfig
 from napari_cellsci.representation.data import (
     UNKNOWN,
@@ -151,14 +151,14 @@ class TrainingRun:
         dict of float
             ``loss``, ``recon`` (nats per crop), ``mse`` (per normalised pixel, with
             ``focus`` weighted by it), ``kl``, ``mi``, ``tc``, ``dw`` (nats) of the
-            batch and the ``beta`` in force, with ``symmetry`` also this process's ``asymmetry``, with labels its
-            ``label_loss`` (nats); from the last look at the validation crops
-            ``val_mse``, ``val_kl``, ``gaussian_tc`` (nats) and ``active``, the number
-            of latents in use.
+            batch and the ``beta`` in force, with ``symmetry`` also this process's
+            ``asymmetry``, with labels its ``label_loss`` (nats); from the last look at
+            the validation crops ``val_mse``, ``val_kl``, ``gaussian_tc`` (nats) and
+            ``active``, the number of latents in use.
 
         Raises
         ------
-        InputError
+        TrainingError
             If the loss is no longer finite, or no latent carries information.
         """
         x, noise, rows, labels = self._next_batch()
@@ -279,7 +279,7 @@ class TrainingRun:
 
     def _refuse_divergence(self, values: dict[str, float]) -> None:
         if not all(math.isfinite(value) for value in values.values()):
-            raise InputError(
+            raise TrainingError(
                 f"Training diverged at step {self.step}: the loss is no longer a "
                 "number; lower the learning rate or raise sigma_x."
             )
@@ -314,7 +314,7 @@ class TrainingRun:
         self.history.append({"step": self.step, **self._validated})
         warmed = self.step >= self.config.beta_warmup * self.config.steps
         if self.step >= _COLLAPSE_STEP and warmed and not self._validated["active"]:
-            raise InputError(
+            raise TrainingError(
                 f"The encoder has learnt nothing after {self.step} steps (no latent "
                 "carries information): lower beta or sigma_x, or check the crops."
             )
