@@ -75,8 +75,7 @@ def lay_out(
     """Choose what to draw of a network and where.
 
     Neurons without a path to an output and unused inputs are left out. Of a network
-    with more than `most` connections the strongest of each layer are drawn, as far as
-    they lie on a path from an input to an output within the drawing.
+    with more than `most` connections those on the strongest paths are drawn.
 
     Parameters
     ----------
@@ -114,19 +113,34 @@ def _live(topology: Topology) -> list[Bools]:
 
 
 def _strongest(topology: Topology, masks: Sequence[Bools], most: int) -> list[Bools]:
-    """Keep the strongest connections, each layer its share, all on whole paths."""
-    keep = []
-    share = max(most // len(masks), 1)
-    for weight, mask in zip(topology.weights, masks, strict=True):
-        strength = np.where(mask, np.abs(weight), -1.0)
-        cut = np.sort(strength, axis=None)[-min(share, strength.size)]
-        keep.append(mask & (strength >= cut))
-    for _ in masks:
-        for layer in range(len(keep) - 1):
-            above, below = keep[layer + 1].any(0), keep[layer].any(1)
-            keep[layer] = keep[layer] & above[:, None]
-            keep[layer + 1] = keep[layer + 1] & below
-    return keep
+    """Keep the connections on the strongest paths; strength is the product of |w|.
+
+    A connection counts as much as the strongest path through it. No part of that path
+    counts less, so that what is kept consists of whole paths.
+    """
+    strengths = [
+        np.abs(weight) * mask
+        for weight, mask in zip(topology.weights, masks, strict=True)
+    ]
+    before = [np.ones(topology.sizes[0])]
+    for strength in strengths:
+        before.append((strength * before[-1]).max(1))
+    after = [np.ones(topology.sizes[-1])]
+    for strength in reversed(strengths):
+        after.append((strength * after[-1][:, None]).max(0))
+    after.reverse()
+    scores = [
+        before[layer] * strength * after[layer + 1][:, None]
+        for layer, strength in enumerate(strengths)
+    ]
+    ranked = np.sort(np.concatenate([score.ravel() for score in scores]))[::-1]
+    # Rounding must not part a connection from its path, nor a tie exceed the limit.
+    above = ranked[:most][ranked[:most] > ranked[most] * (1 + 1e-9)]
+    least = (above[-1] if len(above) else ranked[0]) * (1 - 1e-9)
+    return [
+        mask & (score >= least) & (score > 0)
+        for mask, score in zip(masks, scores, strict=True)
+    ]
 
 
 def _rows(topology: Topology, edges: Sequence[Edge]) -> list[list[Node]]:

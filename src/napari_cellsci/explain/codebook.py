@@ -1,0 +1,162 @@
+"""What the inputs of a network are called, look like, and usually are."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_cellsci.explain.effects import InputEffect, input_effects
+from napari_cellsci.explain.layout import MOST_EDGES, Layout, lay_out
+from napari_cellsci.explain.topology import Floats, Topology
+from napari_cellsci.representation.traversals import traverse_many
+
+if TYPE_CHECKING:
+    from napari_cellsci.representation.atlas import LatentAtlas
+    from napari_cellsci.representation.encoder import Encoder
+
+SAMPLED = 3000
+"""Cells on which effects are measured, spread evenly over all."""
+PICTURES = 7
+
+
+@dataclass(frozen=True, eq=False)
+class CodeBook:
+    """The latents of a project's cells, as the inputs of networks.
+
+    Parameters
+    ----------
+    encoder : str
+        The encoder's hash.
+    latents : array (n, D)
+        Of all cells.
+    strips : array (D, steps, C, S, S)
+        Decoded pictures along each latent, all others at their medians.
+    values : array (steps,)
+        Values of the latents in the pictures.
+    names : tuple of str
+        "" for latents without one.
+    ends : tuple of (str, str)
+        What low and high values are like; "" where that is not known.
+    """
+
+    encoder: str
+    latents: NDArray[np.float32]
+    strips: NDArray[np.float32]
+    values: Floats
+    names: tuple[str, ...]
+    ends: tuple[tuple[str, str], ...]
+
+    @property
+    def size(self) -> int:
+        """Number of latents."""
+        return int(self.latents.shape[1])
+
+    @cached_property
+    def sample(self) -> Floats:
+        """Cells to measure on, spread evenly over all (k, D)."""
+        rows = np.linspace(0, len(self.latents) - 1, min(len(self.latents), SAMPLED))
+        return np.asarray(self.latents[rows.round().astype(int)], np.float64)
+
+    @cached_property
+    def usual(self) -> Floats:
+        """The median of every latent (D,)."""
+        return np.asarray(np.median(self.sample, axis=0), np.float64)
+
+    def label(self, index: int) -> str:
+        """Return ``size z29``, or ``z29`` for a latent without a name."""
+        name = self.names[index]
+        return f"{name} z{index}" if name else f"z{index}"
+
+    def ends_of(self, index: int) -> tuple[str, str]:
+        """Return words for low and high values: "larger", or "high size"."""
+        low, high = self.ends[index]
+        name = self.names[index] or f"z{index}"
+        return low or f"low {name}", high or f"high {name}"
+
+    def called(self, atlas: LatentAtlas) -> CodeBook:
+        """Return the same with the names of an atlas."""
+        infos = [atlas[index] for index in range(self.size)]
+        return replace(
+            self,
+            names=tuple(info.name or "" for info in infos),
+            ends=tuple((info.low or "", info.high or "") for info in infos),
+        )
+
+
+def open_codebook(
+    encoder: Encoder, latents: NDArray[Any], atlas: LatentAtlas | None = None
+) -> CodeBook:
+    """Decode pictures along all latents and take the names from an atlas.
+
+    Parameters
+    ----------
+    encoder : Encoder
+    latents : array (n, D)
+        Of all cells of a project, at least one.
+    atlas : LatentAtlas, optional
+        Without one, latents have no names.
+    """
+    size = encoder.config.latent
+    values = np.linspace(-3.0, 3.0, PICTURES)
+    book = CodeBook(
+        encoder.hash,
+        np.asarray(latents, np.float32),
+        np.empty((size, 0, 1, 1, 1), np.float32),
+        values,
+        ("",) * size,
+        (("", ""),) * size,
+    )
+    strips = traverse_many(
+        encoder,
+        range(size),
+        anchor=book.usual,
+        low=float(values[0]),
+        high=float(values[-1]),
+        steps=PICTURES,
+    )
+    book = replace(book, strips=strips)
+    return book if atlas is None else book.called(atlas)
+
+
+@dataclass(frozen=True, eq=False)
+class Reading:
+    """One network read with a codebook.
+
+    Parameters
+    ----------
+    topology : Topology
+    layout : Layout
+    effects : tuple of InputEffect
+        Of the inputs in use, the strongest first.
+    """
+
+    topology: Topology
+    layout: Layout
+    effects: tuple[InputEffect, ...]
+
+    def effect(self, index: int) -> InputEffect | None:
+        """Return the effect of an input, None for one that is not used."""
+        return next((item for item in self.effects if item.index == index), None)
+
+    @property
+    def strongest(self) -> Sequence[int]:
+        """Numbers of the inputs in use, the strongest first."""
+        return [item.index for item in self.effects]
+
+
+def read_network(
+    topology: Topology, book: CodeBook, *, most: int = MOST_EDGES, output: int = 0
+) -> Reading:
+    """Measure what the inputs of a network do, and lay it out accordingly.
+
+    Inputs whose high values raise the score are drawn to the right of those whose high
+    values lower it, where the crossings leave the choice.
+    """
+    effects = input_effects(topology, book.sample, output)
+    lean = {item.index: item.high - item.low for item in effects}
+    return Reading(topology, lay_out(topology, most=most, lean=lean), effects)
