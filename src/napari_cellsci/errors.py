@@ -13,3 +13,7 @@ class ProjectError(InputError):
 
 class BundleError(InputError):
     """A saved classifier is damaged, foreign, or made for other crops."""
+
+
+class TrainingError(InputError):
+    """Training cannot go on: the loss diverged, or nothing was learnt."""

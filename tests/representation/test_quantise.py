@@ -23,6 +23,7 @@ from napari_cellsci.representation.quantise import (
     information,
     level_entropy,
     quantise,
+    quantised_loss,
     rounding_logvar,
     spacing,
 )
@@ -72,6 +73,19 @@ def test_noise_has_no_part_in_a_quantised_network() -> None:
     quiet, loud = (network(x, noise) for noise in (torch.zeros(4, 3), torch.ones(4, 3)))
     torch.testing.assert_close(quiet.recon, loud.recon, rtol=0, atol=0)
     torch.testing.assert_close(quiet.z, network.encoder.mu(x), rtol=0, atol=0)
+
+
+def test_its_objective_looks_where_it_is_told_to() -> None:
+    config = EncoderConfig(quantise=3, latent=2)
+    x, recon = torch.randn(
+        (2, 5, 1, 16, 16), generator=torch.Generator().manual_seed(0)
+    )
+    mu = quantise(torch.randn(5, 2), 3)
+    corner = torch.zeros(16, 16)
+    corner[0, 0] = 256.0
+    loss = quantised_loss(x, recon, mu, config, corner).loss
+    expected = 256 * (x - recon)[:, 0, 0, 0].square().mean() / 2
+    torch.testing.assert_close(loss, expected)
 
 
 @pytest.fixture(scope="module")

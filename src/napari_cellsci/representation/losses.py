@@ -210,14 +210,21 @@ def beta_tcvae_loss(
     mi, tc, dw = tcvae_terms(
         z, everyone, everyones, n_data=n_data, estimator=estimator, rows=rows
     )
-    squares = (x - recon).square()
-    error = (squares if weights is None else squares * weights).sum() / len(x)
-    reconstruction = error / (2 * sigma_x**2)
+    reconstruction = reconstruction_error(x, recon, sigma_x, weights)
     kl = kl_per_latent(mu, logvar).sum(1).mean()
     loss = reconstruction + gamma * kl + (beta - gamma) * tc
     if alpha != gamma:
         loss = loss + (alpha - gamma) * mi
     return Loss(loss, reconstruction, kl, mi, tc, dw)
+
+
+def reconstruction_error(
+    x: Tensor, recon: Tensor, sigma_x: float, weights: Tensor | None = None
+) -> Tensor:
+    """Return Σ w·(x − x̂)²/(2σ²), the mean over crops; see `beta_tcvae_loss`."""
+    squares = (x - recon).square()
+    error = (squares if weights is None else squares * weights).sum() / len(x)
+    return error / (2 * sigma_x**2)
 
 
 def focus_weights(size: int, focus: float) -> Tensor:

@@ -16,7 +16,11 @@ import torch
 from torch import Tensor
 
 from napari_cellsci.representation.config import EncoderConfig
-from napari_cellsci.representation.losses import Loss, kl_per_latent
+from napari_cellsci.representation.losses import (
+    Loss,
+    kl_per_latent,
+    reconstruction_error,
+)
 
 SPAN = 3.0
 """Levels lie between −SPAN and SPAN, the range over which latents are traversed."""
@@ -71,12 +75,19 @@ def information(config: EncoderConfig, mu: Tensor, logvar: Tensor) -> Tensor:
     return kl_per_latent(mu, logvar).mean(0)
 
 
-def quantised_loss(x: Tensor, recon: Tensor, mu: Tensor, config: EncoderConfig) -> Loss:
+def quantised_loss(
+    x: Tensor,
+    recon: Tensor,
+    mu: Tensor,
+    config: EncoderConfig,
+    weights: Tensor | None = None,
+) -> Loss:
     """Return the objective of a quantised encoder: the reconstruction alone.
 
-    ``kl`` is the sum of the entropies of the batch, for information.
+    ``kl`` is the sum of the entropies of the batch, for information. `weights` are
+    those of `losses.beta_tcvae_loss`.
     """
-    error = (x - recon).square().sum() / (2 * config.sigma_x**2 * len(x))
+    error = reconstruction_error(x, recon, config.sigma_x, weights)
     nats = level_entropy(mu.detach(), config.quantise).sum()
     nothing = torch.zeros_like(nats)
     return Loss(error, error, nats, nothing, nothing, nothing)

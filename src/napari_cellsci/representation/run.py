@@ -241,7 +241,7 @@ class TrainingRun:
     def _loss(self, x: Tensor, p: Posterior, beta: float, rows: slice) -> Loss:
         c = self.config
         if c.quantise:
-            return quantised_loss(x, p.recon, p.mu, c)
+            return quantised_loss(x, p.recon, p.mu, c, self._weights)
         gathered = None
         if self.fabric.world_size > 1:
             both = self.fabric.all_gather(
