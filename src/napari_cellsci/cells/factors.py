@@ -8,7 +8,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from napari_cellsci.cells.label_crops import NEIGHBOURS
+
 Doubles = NDArray[np.float64]
+
+REACH = 0.8
+"""How far a neighbour is looked for, in windows."""
 
 
 def cell_factors(
@@ -71,26 +76,28 @@ def _elongation(cells: pd.DataFrame) -> dict[str, Doubles]:
 def _surroundings(
     cells: pd.DataFrame, windows: Mapping[str, float]
 ) -> dict[str, Doubles]:
-    """Count the other cells in each window, and say on which sides they are."""
+    """Say from the tracks how near other cells are, and on which sides.
+
+    Each other cell counts the more the nearer it is, and not at all beyond 0.8 windows:
+    a cell whose centre lies outside of the window still reaches into it.
+    """
     from scipy.spatial import KDTree
 
     n = len(cells)
-    count, sides = np.zeros(n), np.zeros((n, 4))
+    sums = np.zeros((n, len(NEIGHBOURS)))
     yx = cells[["y", "x"]].to_numpy(dtype=np.float64)
     for key, rows in cells.groupby(["movie", "t"], sort=False).indices.items():
-        movie = str(key[0])  # type: ignore[index]
+        reach = REACH * windows[str(key[0])]  # type: ignore[index]
         tree = KDTree(yx[rows])
-        pairs = tree.query_pairs(windows[movie] / 2, p=np.inf, output_type="ndarray")
+        pairs = tree.query_pairs(reach, p=np.inf, output_type="ndarray")
         if not len(pairs):
             continue
-        me, other = rows[pairs[:, 0]], rows[pairs[:, 1]]
-        me, other = np.concatenate([me, other]), np.concatenate([other, me])
-        dy, dx = (yx[other] - yx[me]).T
-        far = np.maximum(np.hypot(dy, dx), 1e-9)
-        cos, sin = dy / far, dx / far
-        np.add.at(count, me, 1)
-        np.add.at(
-            sides, me, np.stack([sin, cos, cos**2 - sin**2, 2 * sin * cos], axis=1)
-        )
-    names = ("neighbours_x", "neighbours_y", "neighbours_axes", "neighbours_diagonals")
-    return {"neighbours": count, **dict(zip(names, sides.T, strict=True))}
+        both = np.concatenate([pairs, pairs[:, ::-1]])
+        me, other = rows[both[:, 0]], rows[both[:, 1]]
+        away = yx[other] - yx[me]
+        far = np.maximum(np.hypot(*away.T), 1e-9)
+        cos, sin = away.T / far
+        waves = (np.ones_like(cos), sin, cos, cos**2 - sin**2, 2 * sin * cos)
+        nearness = 1 - np.abs(away).max(axis=1) / reach
+        np.add.at(sums, me, nearness[:, None] * np.stack(waves, axis=1))
+    return dict(zip(NEIGHBOURS, sums.T, strict=True))

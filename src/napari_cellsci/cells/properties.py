@@ -95,7 +95,7 @@ def region_properties(
         labels = read_labels(masks, t)
         pixels = None if image is None else image.frame(t, channels, z)
         measured = _measure(labels, pixels, brightness)
-        found = _objects_of(labels, cells.iloc[rows], tracked)
+        found = objects_of(labels, cells.iloc[rows], tracked)
         values[rows] = measured.reindex(found)[names].to_numpy()
         values[rows, -2:] -= yx[rows]
         done, objects = done + len(rows), objects + len(measured)
@@ -170,7 +170,7 @@ def _intensity_names(
     return ("mean_intensity", *more)
 
 
-def _objects_of(labels: Labels, cells: pd.DataFrame, tracked: bool) -> list[int]:
+def objects_of(labels: Labels, cells: pd.DataFrame, tracked: bool) -> list[int]:
     """Return the label of each cell's object, 0 if it has none."""
     if tracked:
         return [int(i) for i in cells["track_id"]]

@@ -5,11 +5,18 @@ from __future__ import annotations
 import hashlib
 import json
 from datetime import UTC, datetime
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from napari_cellsci.cells.factors import cell_factors
+from napari_cellsci.cells.label_crops import (
+    NEIGHBOURS,
+    label_crops,
+    neighbour_factors,
+)
+from napari_cellsci.cells.spec import CropSpec
 from napari_cellsci.errors import InputError
 from napari_cellsci.project import codes, generations
 from napari_cellsci.project.arrays import Key
@@ -17,23 +24,22 @@ from napari_cellsci.project.bench import Bench
 from napari_cellsci.project.encoder_sources import EncoderLike, find_encoder
 from napari_cellsci.project.latent_names import read_names, set_names
 from napari_cellsci.project.models import load_bundle, load_encoder, read_encoders
-from napari_cellsci.representation.activity import nats
+from napari_cellsci.project.movie_files import masks_of
 from napari_cellsci.representation.atlas import LatentAtlas
+from napari_cellsci.representation.effects import ANCHORS, measure_effects
 from napari_cellsci.representation.encoder import Encoder
-from napari_cellsci.representation.meaning import (
-    MIN_NATS,
-    MIN_VARIANCE,
-    describe_latents,
-)
-from napari_cellsci.representation.traversals import centre_share, effect_map
+from napari_cellsci.representation.meaning import describe_latents
+from napari_cellsci.representation.surroundings import ENOUGH
 from napari_cellsci.tasks import CancelToken, Done, OnEvent, Progress
+
+Objects: TypeAlias = tuple[NDArray[np.bool_], NDArray[np.bool_]]
 
 MOST_CELLS = 4_000
 """Cells that are looked at, spread evenly over the project."""
-MOST_CROPS = 1_000
-"""Cells whose nats are measured."""
-ANCHORS = 16
-"""Cells whose pictures are changed for an effect map."""
+MOST_CROPS = 512
+"""Cells whose crops are looked at."""
+LEAST_FRAMES = 64
+"""Frames that cells are taken from, if there are as many."""
 _RECIPE = 1
 """Counts up when the same data would be described otherwise."""
 
@@ -97,28 +103,91 @@ def _described(
 ) -> LatentAtlas:
     spec = generations.satisfy(bench, encoder.spec, "The encoder")
     store = generations.crops(bench, spec, on_event=on_event, token=token)
-    rows = np.flatnonzero(~generations.blank(bench, spec))
-    if not len(rows):
+    rows = _sample(bench, ~generations.blank(bench, spec))
+    views = _views(bench, encoder, rows, on_event, token)
+    some = _spread(len(rows), MOST_CROPS)
+    factors, objects = _measured(bench, spec, rows, some, on_event, token)
+    effects = measure_effects(
+        encoder,
+        store[rows[some]],
+        views[some, 0],
+        objects,
+        variance=views[:, 0].var(axis=0, dtype=np.float64),
+        on_event=on_event,
+        token=token,
+    )
+    on_event(Progress("Describing latents", 0, 0))
+    return describe_latents(
+        encoder.hash, views, bench.groups()[rows], effects, factors, token=token
+    )
+
+
+def _sample(bench: Bench, wanted: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """Choose the cells that are looked at, from frames spread over each movie.
+
+    Whole frames are taken, as many as it needs, because reading label images is what
+    takes time in a long movie.
+    """
+    cells = bench.cells()
+    if not wanted.any():
         raise InputError(
             "All crops of this project are blank: there is nothing to tell latents by."
         )
-    rows = rows[_spread(len(rows), MOST_CELLS)].astype(np.int64)
-    views = _views(bench, encoder, rows, on_event, token)
-    kl = nats(encoder, store, rows[_spread(len(rows), MOST_CROPS)], token)
-    centre = _centres(encoder, views[:, 0], kl, on_event, token)
+    frames = cells.groupby(["movie", "t"], sort=False).ngroup().to_numpy()
+    n_frames = int(frames.max()) + 1
+    enough = int(np.ceil(MOST_CELLS / max(wanted.sum() / n_frames, 1e-9)))
+    chosen = _spread(n_frames, max(enough, LEAST_FRAMES))
+    rows = np.flatnonzero(wanted & np.isin(frames, chosen))
+    return rows[_spread(len(rows), MOST_CELLS)].astype(np.int64)
+
+
+def _measured(
+    bench: Bench,
+    spec: CropSpec,
+    rows: NDArray[np.int64],
+    some: NDArray[np.int64],
+    on_event: OnEvent,
+    token: CancelToken,
+) -> tuple[dict[str, NDArray[np.float64]], Objects | None]:
+    """Return what is measured of the cells `rows`, and the objects of `some` of them.
+
+    Where a movie has label images, neighbours are what they cover of the crop.
+    """
     cells = bench.cells()
     windows = {info.name: spec.window(info.pixel_size) for info in bench.movies()}
-    factors = cell_factors(cells, windows)
-    on_event(Progress("Describing latents", 0, 0))
-    return describe_latents(
-        encoder.hash,
-        views,
-        bench.groups()[rows],
-        kl,
-        centre,
-        {name: values[rows] for name, values in factors.items()},
-        token=token,
-    )
+    factors = {
+        name: values[rows] for name, values in cell_factors(cells, windows).items()
+    }
+    around = np.full((len(rows), len(NEIGHBOURS)), np.nan)
+    own, others = np.zeros((2, len(some), spec.size, spec.size), bool)
+    place = np.full(len(rows), -1)
+    place[some] = np.arange(len(some))
+    table = cells.iloc[rows]
+    for info in bench.movies():
+        masks = masks_of(info, bench.folder)
+        mine = np.flatnonzero((table["movie"] == info.name).to_numpy())
+        if masks is None or not len(mine):
+            continue
+        done = 0
+        for part in label_crops(
+            masks,
+            table.iloc[mine],
+            window=windows[info.name],
+            size=spec.size,
+            tracked=info.masks_tracked,
+            token=token,
+        ):
+            at = mine[part.rows]
+            around[at] = neighbour_factors(part.others)
+            kept = place[at] >= 0
+            own[place[at][kept]] = part.own[kept]
+            others[place[at][kept]] = part.others[kept]
+            done += len(at)
+            on_event(Progress("Looking at masks", done, len(mine)))
+    if np.isfinite(around[:, 0]).mean() >= 0.5:
+        factors |= dict(zip(NEIGHBOURS, around.T, strict=True))
+    seen = own.any(axis=(1, 2)).mean() >= ENOUGH
+    return factors, (own, others) if seen else None
 
 
 def _views(
@@ -133,24 +202,6 @@ def _views(
     if all(bench.rooms.load(key, info.id) is not None for info in bench.movies()):
         return codes.view_latents(bench, encoder, token=token)[rows]
     return codes.views_of(bench, encoder, rows, on_event=on_event, token=token)
-
-
-def _centres(
-    encoder: Encoder,
-    mu: NDArray[np.float32],
-    kl: NDArray[np.float64],
-    on_event: OnEvent,
-    token: CancelToken,
-) -> NDArray[np.float64]:
-    """Return the part of each latent's effect that lies in the centre (D,)."""
-    centre = np.full(len(kl), np.nan)
-    anchors = mu[_spread(len(mu), ANCHORS)]
-    active = np.flatnonzero((mu.var(axis=0) >= MIN_VARIANCE) & (kl >= MIN_NATS))
-    for done, index in enumerate(active.tolist()):
-        token.raise_if_cancelled()
-        centre[index] = centre_share(effect_map(encoder, index, anchors))
-        on_event(Progress("Mapping effects", done + 1, len(active)))
-    return centre
 
 
 def _fingerprint(bench: Bench) -> str:

@@ -76,15 +76,21 @@ class LatentInfo:
         By how many degrees that pair is turned against the image axes, in the plane
         of the two latents.
     centre_share : float
-        Part of its effect that lies where the cell is; NaN if it has none.
+        Part of its effect on the picture that lies where the cell is; NaN if it has
+        none.
+    own_share : float
+        Part of its variance that is left when everything but the cell is erased from
+        the crops; NaN where no object can be told.
+    motions : dict of str to float
+        How it moves what it shows: signed parts of its effect (`motion.FLOWS`).
     correlations : dict of str to Correlation
-        With each measured property (`meaning.FACTORS`).
+        With each measured property (`vocabulary.FACTORS`).
     best : str, optional
         The property it follows most closely, if closely enough to be told.
     agreement : float
         Part of the resamples in which signature and properties say the same.
     reading : str, optional
-        What the signature alone, or the properties alone, would call it: tentative.
+        What signature and decoder say without any measurement: tentative.
     suggestion : str, optional
         Its name by evidence, if signature and properties agree.
     name : str, optional
@@ -108,6 +114,8 @@ class LatentInfo:
     partner: int | None = None
     turn: float | None = None
     centre_share: float = math.nan
+    own_share: float = math.nan
+    motions: Mapping[str, float] = field(default_factory=dict)
     correlations: Mapping[str, Correlation] = field(default_factory=dict)
     best: str | None = None
     agreement: float = 0.0
@@ -240,7 +248,7 @@ class LatentAtlas:
                 measured=tuple(values["measured"]),
                 equivariance=_number(values["equivariance"]),
             )
-        except (KeyError, TypeError, ValueError) as error:
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise InputError(f"This is no description of latents: {error}.") from error
 
 
@@ -306,7 +314,9 @@ def _latent(values: Mapping[str, Any]) -> LatentInfo:
         for name, found in known["correlations"].items()
     }
     known["centre_share"] = _number(known["centre_share"])
+    known["own_share"] = _number(known["own_share"])
     known["shares"] = dict(known["shares"])
+    known["motions"] = dict(known["motions"])
     return LatentInfo(**known)
 
 

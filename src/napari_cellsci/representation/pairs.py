@@ -17,6 +17,8 @@ from numpy.typing import NDArray
 from napari_cellsci.representation.signature import (
     COMPONENTS,
     FAMILIES,
+    component_owners,
+    coordinates,
     covariances,
 )
 
@@ -155,6 +157,135 @@ def plane_directions(plane: Doubles, members: Sequence[int]) -> tuple[Doubles, D
         directions.append(weights * np.sign(larger))
         reached.append(values[..., -1])
     return np.stack(directions, axis=-2), np.clip(np.stack(reached, axis=-1), 0, 1)
+
+
+@dataclass(frozen=True)
+class PlaneSums:
+    """Sums over groups of cells from which a pair is judged in many resamples.
+
+    Parameters
+    ----------
+    count : array (G,)
+        Cells with all properties.
+    parts : array (G, 6, 2, 2)
+        Products of the two latents within each component.
+    x, xx : array (G, 2), (G, 2, 2)
+        Latents of the cells as they are, standardised, and their products.
+    y, yy, xy : array (G, F), (G, F), (G, 2, F)
+        Properties, standardised, their squares, and products with the latents.
+    """
+
+    count: Doubles
+    parts: Doubles
+    x: Doubles
+    xx: Doubles
+    y: Doubles
+    yy: Doubles
+    xy: Doubles
+
+    @classmethod
+    def of(
+        cls,
+        views: NDArray[np.float32],
+        values: NDArray[np.float64],
+        groups: NDArray[np.int64],
+    ) -> PlaneSums:
+        """Sum up the latents (n, 8, 2) and properties (n, F) of groups (n,)."""
+        n_groups = int(groups.max(initial=-1)) + 1
+        centred = views - views.mean(axis=(0, 1), dtype=np.float64)
+        spread = np.maximum(centred.std(axis=(0, 1)), _RIDGE)
+        products = component_products(centred / spread)
+        whole = np.isfinite(values).all(axis=1)
+        x, y = _standard(views[whole, 0]), _standard(values[whole])
+        mine = groups[whole]
+
+        def summed(part: Doubles, where: NDArray[np.int64]) -> Doubles:
+            out = np.zeros((n_groups, *part.shape[1:]))
+            np.add.at(out, where, part)
+            return out
+
+        return cls(
+            count=np.bincount(mine, minlength=n_groups).astype(np.float64),
+            parts=summed(products, groups),
+            x=summed(x, mine),
+            xx=summed(x[:, :, None] * x[:, None, :], mine),
+            y=summed(y, mine),
+            yy=summed(y**2, mine),
+            xy=summed(x[:, :, None] * y[:, None, :], mine),
+        )
+
+    def directions(
+        self, members: Sequence[int], columns: Sequence[int], weights: Doubles
+    ) -> tuple[Doubles, Doubles]:
+        """Find both directions in each resample, and how they follow two properties.
+
+        Parameters
+        ----------
+        members, columns : sequence of two int
+            Numbers of the components and of the properties.
+        weights : array (B, G)
+            How often each group is counted.
+
+        Returns
+        -------
+        reached, rho : array (B, 2)
+            Shares, and correlations of each direction with its own property.
+        """
+        plane = np.einsum("bg,gcij->bcij", weights, self.parts)
+        found, reached = plane_directions(plane, members)
+        every = self._correlations(found, weights)
+        return reached, np.stack(
+            [every[:, place, column] for place, column in enumerate(columns)], axis=-1
+        )
+
+    def leads(self, members: Sequence[int], columns: Sequence[int]) -> bool:
+        """Whether each direction follows its own property more than any other."""
+        once = np.ones((1, len(self.count)))
+        plane = np.einsum("bg,gcij->bcij", once, self.parts)
+        found, _ = plane_directions(plane, members)
+        every = np.abs(self._correlations(found, once))[0]
+        return bool((every.argmax(axis=-1) == np.array(columns)).all())
+
+    def follow(self, columns: Sequence[int]) -> Doubles:
+        """Return how each latent (rows) follows two properties (columns) (2, 2)."""
+        once = np.ones((1, len(self.count)))
+        every = self._correlations(np.eye(2)[None], once)[0]
+        return np.asarray(every[:, list(columns)])
+
+    def _correlations(self, directions: Doubles, weights: Doubles) -> Doubles:
+        """Correlate directions (B, 2, 2) with all properties: (B, 2, F)."""
+        n = np.maximum(weights @ self.count, 1)
+        x, y = weights @ self.x / n[:, None], weights @ self.y / n[:, None]
+        xx = np.einsum("bg,gij->bij", weights, self.xx) / n[:, None, None]
+        xy = np.einsum("bg,gif->bif", weights, self.xy) / n[:, None, None]
+        own = xx - x[:, :, None] * x[:, None, :]
+        both = xy - x[:, :, None] * y[:, None, :]
+        spread_y = np.sqrt(np.maximum(weights @ self.yy / n[:, None] - y**2, 0))
+        power = np.einsum("bdi,bij,bdj->bd", directions, own, directions)
+        scale = np.sqrt(np.maximum(power, 0))[:, :, None] * spread_y[:, None, :]
+        together = np.einsum("bdi,bif->bdf", directions, both)
+        found: Doubles = np.where(
+            scale > _RIDGE, together / np.maximum(scale, _RIDGE), 0.0
+        )
+        return found.clip(-1, 1)
+
+
+def component_products(views: NDArray[np.floating]) -> Doubles:
+    """Return each cell's products of two latents within the components (n, 6, 2, 2)."""
+    coords = coordinates(views)
+    owners = component_owners()
+    out = np.empty((len(views), len(COMPONENTS), 2, 2))
+    for component in range(len(COMPONENTS)):
+        part = coords[:, owners == component]
+        out[:, component] = np.einsum("nki,nkj->nij", part, part)
+    return out
+
+
+def _standard(values: NDArray[np.floating]) -> Doubles:
+    """Return columns of zero mean and unit variance; far values are brought to ±4."""
+    centred = values - values.mean(axis=0, dtype=np.float64)
+    spread = centred.std(axis=0)
+    return np.asarray(np.clip(centred / np.where(spread > 0, spread, 1), -4, 4))
 
 
 def _disjoint(pairs: list[Pair]) -> list[Pair]:

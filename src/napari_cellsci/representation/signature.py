@@ -131,7 +131,12 @@ class Energies:
         return shares
 
 
-def coordinates(views: NDArray[np.float32]) -> Doubles:
+def component_owners() -> NDArray[np.int64]:
+    """Return the component (number) of each of the eight basis functions."""
+    return _basis()[1]
+
+
+def coordinates(views: NDArray[np.floating]) -> Doubles:
     """Return each cell's coordinates (n, 8, D) in the basis of components.
 
     Raises
