@@ -17,8 +17,8 @@ from napari_cellsci.heads.batched import (
     mish_with_slope,
 )
 from napari_cellsci.heads.losses import loss, loss_gradient
-from napari_cellsci.heads.streams import batches
-from napari_cellsci.heads.training import model_seed, train_batched
+from napari_cellsci.heads.streams import BatchStream, DropoutStream
+from napari_cellsci.heads.training import NEVER, model_seed, train_batched
 from napari_cellsci.tasks import Cancelled, CancelToken, Step
 
 PAPER = (32, 16, 16, 16, 1)
@@ -174,30 +174,30 @@ def test_fewer_cells_than_a_batch() -> None:
 
 def test_batches_cover_every_cell_once_an_epoch_in_all_views() -> None:
     rows = np.arange(10, 60)
-    drawn = torch.cat(
-        [b.index for b in batches([0], [rows], n_views=8, batch=25, steps=400)]
-    )
-    cells, views = drawn.numpy() // 8, drawn.numpy() % 8
+    stream = BatchStream([0], [rows], n_views=8, batch=25, steps=400)
+    drawn = np.concatenate([stream.block(step)[1] for step in (0, 128, 256, 384)])
+    assert stream.block(399)[0] == 384
+    assert drawn.shape == (400, 1, 25)
+    cells, views = drawn // 8, drawn % 8
     for epoch in cells.reshape(-1, 50):
         assert np.array_equal(np.sort(epoch), rows)
-    assert np.allclose(np.bincount(views) / len(views), 1 / 8, atol=0.01)
+    assert np.allclose(np.bincount(views.ravel()) / views.size, 1 / 8, atol=0.01)
+
+
+def test_models_of_one_seed_and_the_same_cells_share_an_order() -> None:
+    rows, others = np.arange(50), np.arange(40)
+    stream = BatchStream(
+        [3, 4, 3, 3], [rows, rows, rows, others], n_views=1, batch=10, steps=9
+    )
+    assert stream.which.tolist() == [0, 1, 0, 2]
+    alone = BatchStream([4], [rows], n_views=1, batch=10, steps=9)
+    assert np.array_equal(stream.block(0)[1][:, 1], alone.block(0)[1][:, 0])
 
 
 def test_dropout_silences_the_asked_share_and_keeps_the_mean() -> None:
-    factors = torch.stack(
-        [
-            b.keep[0].clone()
-            for b in batches(
-                [1, 2],
-                [np.arange(9)] * 2,
-                n_views=1,
-                batch=16,
-                steps=100,
-                widths=(16,),
-                dropout=0.3,
-            )
-        ]
-    )
+    generators = [np.random.Generator(np.random.SFC64(seed)) for seed in (1, 2)]
+    stream = DropoutStream(generators, (16,), 16, 0.3)
+    factors = torch.stack([stream.draw()[0].clone() for _ in range(100)])
     assert factors.shape == (100, 2, 16, 16)
     assert float((factors == 0).float().mean()) == pytest.approx(0.3, abs=0.01)
     assert float(factors.max()) == pytest.approx(1 / 0.7, rel=1e-4)
@@ -210,31 +210,34 @@ class Halve:
     def __init__(self) -> None:
         self.dense_gradient: Tensor | None = None
 
-    def before_step(
-        self, step: int, model: BatchedMLP, optimiser: BatchedAdam
-    ) -> Tensor | None:
+    def next_change(self, step: int) -> int:
+        return next((s for s in (5, 20) if s >= step), NEVER)
+
+    def due(self, step: int) -> Tensor:
+        return torch.tensor([True, step == 5])
+
+    def change(self, step: int, model: BatchedMLP, optimiser: BatchedAdam) -> None:
         if step == 20:
-            self.dense_gradient = model.gradient.clone()
-        if step != 5:
-            return None
+            self.dense_gradient = model.gradient[:1].clone()
+            return
         model.mask = torch.ones_like(model.parameters)
         model.mask[:, model.slices[0][0]][:, ::2] = 0
         model.parameters.mul_(model.mask)
-        return torch.ones(model.n_models, dtype=torch.bool)
-
-    def after_step(self, step: int, model: BatchedMLP, optimiser: BatchedAdam) -> None:
-        assert model.mask is None or not model.parameters[model.mask == 0].any()
 
 
-def test_a_topology_rule_sees_the_dense_gradient_and_its_mask_is_kept() -> None:
+@pytest.mark.parametrize("compiled", [False, True])
+def test_a_topology_rule_sees_the_dense_gradient_and_its_mask_is_kept(
+    compiled: bool,
+) -> None:
     rule = Halve()
-    model = train([0, 1], [np.arange(90)] * 2, steps=40, rule=rule)
+    options = {"rule": rule, "compiled": compiled}
+    model = train([0, 1], [np.arange(90)] * 2, steps=40, **options)
     assert model.mask is not None
     silent = model.mask == 0
     assert silent.any()
     assert not model.parameters[silent].any()
     assert rule.dense_gradient is not None
-    assert rule.dense_gradient[silent].any()
+    assert rule.dense_gradient[silent[:1]].any()
 
 
 def test_training_reports_and_stops_when_asked() -> None:

@@ -162,18 +162,22 @@ def test_a_report_is_plain_json_and_says_its_counts() -> None:
         y,
         np.array([1, 1, 2, 3, 4, 4]),
         predicted,
-        np.array([1.0, 0.5]),
+        [(y, y), (y, 1 - y), (y, predicted)],
         n_classes=2,
         calibration_error=0.1,
         method="Two parts.",
     )
     assert report.confusion == ((2, 1), (0, 3))
-    assert report.member_accuracy == 0.75
-    assert report.member_accuracy_sd == 0.25
+    assert report.member_accuracies == pytest.approx((1, 0, 5 / 6))
+    assert report.member_accuracy == pytest.approx(11 / 18)
+    assert report.member_accuracy_sd == pytest.approx(np.std([1, 0, 5 / 6]))
     assert report.classes[1].tracks == 2
     assert report.balanced_accuracy == pytest.approx(5 / 6)
     again = HeldOut.from_dict(json.loads(json.dumps(report.to_dict())))
     assert again == report
+    old = report.to_dict()
+    del old["member_accuracies"], old["member_balanced_accuracies"]
+    assert HeldOut.from_dict(old).to_dict() == old
     said = report.summary(("interphase", "metaphase"))
     assert "interphase: 2 of 3 right in 2 tracks" in said
     assert "6 held-out cells of 4 tracks" in said

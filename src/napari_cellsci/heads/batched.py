@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
@@ -92,14 +93,21 @@ class BatchedMLP:
         self.parameters = torch.empty(self.n_models, end, dtype=dtype)
         self.gradient = torch.zeros_like(self.parameters)
         self.mask: Tensor | None = None
-        self.weights, self.biases = self._views(self.parameters)
-        self.weight_gradients, self.bias_gradients = self._views(self.gradient)
+        self.weights, self.biases = self.views(self.parameters)
+        self.weight_gradients, self.bias_gradients = self.views(self.gradient)
         self._inputs: list[Tensor] = []
         self._slopes: list[Tensor] = []
         for row, seed in zip(self.parameters, seeds, strict=True):
             self._initialise(row, random_streams(seed)[0])
 
-    def _views(self, buffer: Tensor) -> tuple[list[Tensor], list[Tensor]]:
+    def views(self, buffer: Tensor) -> tuple[list[Tensor], list[Tensor]]:
+        """Return weights (K, out, in) and biases (K, 1, out) as views of a buffer.
+
+        Parameters
+        ----------
+        buffer : Tensor of shape (K, P)
+            `parameters`, `gradient`, `mask` or anything laid out like them.
+        """
         weights, biases = [], []
         for (w, b), (n_in, n_out) in zip(
             self.slices, pairwise(self.sizes), strict=True
@@ -119,6 +127,17 @@ class BatchedMLP:
     def widths(self) -> tuple[int, ...]:
         """Neurons of the hidden layers of one model."""
         return self.sizes[1:-1]
+
+    @property
+    def masks(self) -> list[Tensor]:
+        """Masks of the weights, layer by layer (K, out, in); views of `mask`."""
+        mask = torch.ones_like(self.parameters) if self.mask is None else self.mask
+        return self.views(mask)[0]
+
+    @property
+    def weight_positions(self) -> Tensor:
+        """Positions of the weights among the parameters (n_weights,), in order."""
+        return torch.cat([torch.arange(w.start, w.stop) for w, _ in self.slices])
 
     @property
     def n_weights(self) -> int:
@@ -236,6 +255,13 @@ class BatchedAdam:
     learning_rate : float
     betas : tuple of float
     eps : float
+    l1 : array of shape (K,), optional
+        Strength λ of an L1 penalty on weights, taken as a proximal step: after each
+        step every weight shrinks towards zero by the learning rate times λ, and stops
+        there.
+    input_l1 : array of shape (K,), optional
+        The same on the length of all weights that leave one input (a group lasso,
+        which lets go of whole inputs).
 
     Attributes
     ----------
@@ -249,8 +275,13 @@ class BatchedAdam:
         learning_rate: float = 1e-3,
         betas: tuple[float, float] = (0.9, 0.999),
         eps: float = 1e-8,
+        *,
+        l1: npt.ArrayLike | None = None,
+        input_l1: npt.ArrayLike | None = None,
     ) -> None:
         self.model = model
+        self.l1 = _per_model(l1, model)
+        self.input_l1 = _per_model(input_l1, model)
         self.learning_rate, self.betas, self.eps = learning_rate, betas, eps
         self.first = torch.zeros_like(model.parameters)
         self.second = torch.zeros_like(model.parameters)
@@ -262,8 +293,8 @@ class BatchedAdam:
         Parameters
         ----------
         skip : bool Tensor of shape (K,), optional
-            Models that stay as they are, moments included, in this step; the step
-            counter goes on for all.
+            Models that stay as they are in this step, moments and dense gradient
+            included; the step counter goes on for all.
         """
         held = self._hold(skip)
         self.steps += 1
@@ -277,14 +308,35 @@ class BatchedAdam:
         scale = self.second.sqrt().div_(root).add_(self.eps)
         rate = self.learning_rate / (1 - beta1**self.steps)
         parameters.addcdiv_(self.first, scale, value=-rate)
+        self._shrink()
         if self.model.mask is not None:
             parameters.mul_(self.model.mask)
         for buffer, rows, values in held:
             buffer[rows] = values
 
+    def _shrink(self) -> None:
+        if self.l1 is not None:
+            amount = (self.learning_rate * self.l1).view(-1, 1, 1)
+            for weight in self.model.weights:
+                weight.copy_((weight.abs() - amount).clamp_(min=0).copysign_(weight))
+        if self.input_l1 is not None:
+            amount = (self.learning_rate * self.input_l1).view(-1, 1, 1)
+            first = self.model.weights[0]
+            length = first.norm(dim=1, keepdim=True)
+            tiny = torch.finfo(length.dtype).tiny
+            first.mul_((1 - amount / length.clamp(min=tiny)).clamp_(min=0))
+
     def _hold(self, skip: Tensor | None) -> list[tuple[Tensor, Tensor, Tensor]]:
         if skip is None or not bool(skip.any()):
             return []
         rows = skip.nonzero()[:, 0]
-        buffers = (self.model.parameters, self.first, self.second)
+        model = self.model
+        buffers = (model.parameters, model.gradient, self.first, self.second)
         return [(buffer, rows, buffer[rows].clone()) for buffer in buffers]
+
+
+def _per_model(values: npt.ArrayLike | None, model: BatchedMLP) -> Tensor | None:
+    if values is None or not np.any(values):
+        return None
+    array = np.broadcast_to(np.asarray(values, np.float64), (model.n_models,))
+    return torch.from_numpy(array.copy()).to(model.parameters.dtype)

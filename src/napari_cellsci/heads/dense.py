@@ -7,18 +7,13 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 import numpy.typing as npt
-import torch
 
 from napari_cellsci.errors import InputError
 from napari_cellsci.heads.batched import BatchedMLP
 from napari_cellsci.heads.headset import HeadSet, LatentMembers
-from napari_cellsci.heads.heldout import UnseenScores, describe, partition
-from napari_cellsci.heads.losses import n_outputs
-from napari_cellsci.heads.splits import check_labels
+from napari_cellsci.heads.labelled import LabelledLatents
 from napari_cellsci.heads.training import model_seed, train_batched
 from napari_cellsci.tasks import CancelToken, Done, OnEvent, ignore
-
-_MANY = 2000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,33 +123,31 @@ def train_dense(
         If the token is cancelled; nothing is kept.
     """
     config = config or DenseConfig()
-    target, groups = np.asarray(y, np.int64), np.asarray(groups)
-    check_labels(target, groups, n_classes, class_names)
-    table = np.asarray(latents, np.float32)
-    table = table[:, None] if table.ndim == 2 else table
-    if len(table) != len(y) or not np.isfinite(table).all():
-        raise InputError(
-            "The latents of the labelled cells are missing or not finite: encode the "
-            "cells again."
-        )
-    folds = config.folds or (5 if len(y) < _MANY else 1)
-    parts = partition(groups, target, folds, config.test, config.seed)
-    rows = [np.arange(len(y)), *(train for train, _ in parts)]
+    known = LabelledLatents.check(
+        latents,
+        y,
+        groups,
+        n_classes,
+        class_names=class_names,
+        folds=config.folds,
+        test=config.test,
+        seed=config.seed,
+    )
     seeds = [
         model_seed(config.seed, part, k)
-        for part in range(len(rows))
+        for part in range(len(known.rows))
         for k in range(config.models)
     ]
-    sizes = (table.shape[2], *config.hidden, n_outputs(n_classes))
-    network = BatchedMLP(sizes, seeds)
+    n_in, n_out = known.sizes_of_ends
+    network = BatchedMLP((n_in, *config.hidden, n_out), seeds)
     train_batched(
         network,
-        torch.from_numpy(np.ascontiguousarray(table)),
-        target,
-        [part for part in rows for _ in range(config.models)],
+        known.latents,
+        known.y,
+        [part for part in known.rows for _ in range(config.models)],
         seeds,
         n_classes=n_classes,
-        steps=config.steps(len(y)),
+        steps=config.steps(len(known)),
         batch=config.batch,
         dropout=config.dropout,
         learning_rate=config.learning_rate,
@@ -163,10 +156,7 @@ def train_dense(
         on_event=on_event,
         token=token,
     )
-    unseen = _score_unseen(network, table[:, 0], parts, config.models)
-    report, calibration = unseen.judge(
-        target, groups, n_classes, describe(parts, groups)
-    )
+    report, calibration = known.judge(network, config.models)
     on_event(Done("Training heads"))
     return HeadSet(
         scheme=2,
@@ -174,21 +164,5 @@ def train_dense(
         members=LatentMembers(network.select(range(config.models))),
         calibration=calibration,
         report=report,
-        config={**asdict(config), "hidden": list(config.hidden), "labels": len(y)},
+        config={**asdict(config), "hidden": list(config.hidden), "labels": len(known)},
     )
-
-
-def _score_unseen(
-    network: BatchedMLP,
-    latents: npt.NDArray[np.float32],
-    parts: list[tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]],
-    models: int,
-) -> UnseenScores:
-    """Let the heads of each part score the cells they were trained without."""
-    unseen = UnseenScores.empty(models, len(latents), network.sizes[-1])
-    outputs = network.outputs(torch.from_numpy(np.ascontiguousarray(latents))).numpy()
-    for part, (_, test) in enumerate(parts):
-        first = (part + 1) * models
-        unseen.scores[:, test] = outputs[first : first + models, test]
-        unseen.fold[test] = part
-    return unseen

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -14,6 +14,7 @@ from napari_cellsci.errors import InputError
 Classes = npt.NDArray[np.int64]
 Counts = npt.NDArray[np.int64]
 Interval = tuple[float, float]
+_MEMBERS = ("member_accuracies", "member_balanced_accuracies")
 Metric = Callable[[npt.NDArray[np.float64]], npt.NDArray[np.float64]]
 """Maps confusion matrices (..., C, C) to one number each."""
 
@@ -191,6 +192,8 @@ class HeldOut:
     classes : tuple of ClassResult
     calibration_error : float
         Expected calibration error of the calibrated probability, cross-fitted.
+    member_accuracies, member_balanced_accuracies : tuple of float
+        Of the single heads, in order; empty in old bundles.
     """
 
     method: str
@@ -205,10 +208,16 @@ class HeldOut:
     confusion: tuple[tuple[int, ...], ...]
     classes: tuple[ClassResult, ...]
     calibration_error: float
+    member_accuracies: tuple[float, ...] = ()
+    member_balanced_accuracies: tuple[float, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON values; `from_dict` reads them back."""
-        return asdict(self)
+        values = asdict(self)
+        for name in _MEMBERS:
+            if not values[name]:
+                del values[name]
+        return values
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> HeldOut:
@@ -222,6 +231,8 @@ class HeldOut:
         fixed = dict(values)
         for name in ("accuracy_interval", "balanced_accuracy_interval"):
             fixed[name] = tuple(values[name])
+        for name in _MEMBERS:
+            fixed[name] = tuple(values.get(name, ()))
         fixed["confusion"] = tuple(tuple(row) for row in values["confusion"])
         fixed["classes"] = tuple(
             ClassResult(**{**result, "interval": tuple(result["interval"])})
@@ -274,7 +285,7 @@ def held_out_report(
     y: Classes,
     groups: npt.NDArray[np.generic],
     predicted: Classes,
-    member_accuracies: npt.NDArray[np.floating],
+    members: Sequence[tuple[Classes, Classes]],
     *,
     n_classes: int,
     calibration_error: float,
@@ -288,20 +299,22 @@ def held_out_report(
         Of the held-out cells only; `predicted` is the decision of the mean score.
     groups : array of shape (n,)
         Their tracks.
-    member_accuracies : array of shape (K,)
-        Of the single heads.
+    members : sequence of (y, predicted)
+        Labels and decisions of each single head on the cells it has not seen.
     n_classes : int
     calibration_error : float
     method : str
         How cells were held out.
     """
     matrix = confusion(y, predicted, n_classes)
+    accuracies = [accuracy(*member) for member in members]
+    balanced = [balanced_accuracy(*member) for member in members]
     return HeldOut(
         method=method,
         n_cells=len(y),
         n_tracks=len(np.unique(groups)),
-        member_accuracy=float(np.mean(member_accuracies)),
-        member_accuracy_sd=float(np.std(member_accuracies)),
+        member_accuracy=float(np.mean(accuracies)),
+        member_accuracy_sd=float(np.std(accuracies)),
         accuracy=accuracy(y, predicted),
         accuracy_interval=bootstrap_interval(y, predicted, groups, n_classes=n_classes),
         balanced_accuracy=float(balanced_accuracy_of(matrix.astype(float))),
@@ -311,4 +324,6 @@ def held_out_report(
         confusion=tuple(tuple(int(v) for v in row) for row in matrix),
         classes=tuple(_class_result(c, y, predicted, groups) for c in range(n_classes)),
         calibration_error=calibration_error,
+        member_accuracies=tuple(accuracies),
+        member_balanced_accuracies=tuple(balanced),
     )

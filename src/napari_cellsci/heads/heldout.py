@@ -76,7 +76,7 @@ class UnseenScores:
         rows = np.flatnonzero(~seen.all(0))
         mean = np.nanmean(self.scores[:, rows], axis=0)
         members = [
-            float(np.mean(decide(member[~unseen]) == y[~unseen]))
+            (y[~unseen], decide(member[~unseen]))
             for member, unseen in zip(self.scores, seen, strict=True)
             if not unseen.all()
         ]
@@ -84,7 +84,7 @@ class UnseenScores:
             y[rows],
             groups[rows],
             decide(mean),
-            np.array(members),
+            members,
             n_classes=n_classes,
             calibration_error=cross_fitted_error(mean, y[rows], self.fold[rows]),
             method=method,

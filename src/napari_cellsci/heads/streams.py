@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -102,33 +101,10 @@ class DropoutStream:
             np.multiply(awake, self._factor, out=buffer[:, k])
 
 
-@dataclass(frozen=True, slots=True)
-class Batch:
-    """What all models see in one step.
+class BatchStream:
+    """The cells of every step of K models, each from its own stream.
 
-    Attributes
-    ----------
-    index : int Tensor of shape (K · B,)
-        Positions in the table of cells × views, model after model.
-    keep : list of Tensor of shape (K, B, width), one per hidden layer, or None
-        Dropout factors, valid until the next batch is drawn.
-    """
-
-    index: Tensor
-    keep: list[Tensor] | None
-
-
-def batches(
-    seeds: Sequence[int],
-    rows: Sequence[npt.NDArray[np.int64]],
-    *,
-    n_views: int,
-    batch: int,
-    steps: int,
-    widths: Sequence[int] = (),
-    dropout: float = 0.0,
-) -> Iterator[Batch]:
-    """Draw the batches of K models, each from its own streams.
+    Models of one seed that see the same cells see them in the same order, drawn once.
 
     Parameters
     ----------
@@ -138,26 +114,49 @@ def batches(
         The training cells of each model.
     n_views, batch, steps : int
         Views per cell, cells per model and step, number of steps.
-    widths : sequence of int
-        Neurons of the hidden layers, which dropout may silence.
-    dropout : float
-        Probability of silence.
 
-    Yields
-    ------
-    Batch
+    Attributes
+    ----------
+    which : int array of shape (K,)
+        The order, of those drawn, that each model follows.
     """
-    streams = [random_streams(seed) for seed in seeds]
-    cells = [
-        CellStream(row, stream[1], n_views)
-        for row, stream in zip(rows, streams, strict=True)
-    ]
-    generators = [stream[2] for stream in streams]
-    silence = DropoutStream(generators, widths, batch, dropout) if dropout else None
-    for start in range(0, steps, _STEPS_AT_ONCE):
-        count = min(_STEPS_AT_ONCE, steps - start)
-        drawn = np.stack([stream.draw(count * batch) for stream in cells])
-        index = torch.from_numpy(drawn).view(len(seeds), count, batch)
-        index = index.transpose(0, 1).reshape(count, -1)
-        for row in index:
-            yield Batch(row, silence.draw() if silence else None)
+
+    def __init__(
+        self,
+        seeds: Sequence[int],
+        rows: Sequence[npt.NDArray[np.int64]],
+        *,
+        n_views: int,
+        batch: int,
+        steps: int,
+    ) -> None:
+        orders: dict[tuple[int, int], int] = {}
+        self._streams: list[CellStream] = []
+        which = []
+        for seed, row in zip(seeds, rows, strict=True):
+            if (seed, id(row)) not in orders:
+                orders[seed, id(row)] = len(self._streams)
+                self._streams.append(CellStream(row, random_streams(seed)[1], n_views))
+            which.append(orders[seed, id(row)])
+        self.which = np.array(which, np.int64)
+        self._rows = rows  # alive for as long as their ids count
+        self._batch, self._steps = batch, steps
+        self._end = 0
+        self._block = np.empty((0, 0, 0), np.int64)
+
+    def block(self, step: int) -> tuple[int, npt.NDArray[np.int64]]:
+        """Return the block of steps that holds `step`, and where it begins.
+
+        Returns
+        -------
+        start : int
+        positions : int array of shape (steps, orders, B)
+            In the table of cells × views.
+        """
+        while step >= self._end:
+            count = min(_STEPS_AT_ONCE, self._steps - self._end)
+            drawn = [stream.draw(count * self._batch) for stream in self._streams]
+            block = np.stack(drawn).reshape(-1, count, self._batch)
+            self._block = np.ascontiguousarray(block.transpose(1, 0, 2))
+            self._end += count
+        return self._end - len(self._block), self._block
