@@ -52,7 +52,7 @@ def test_pictures_run_along_each_latent_from_the_medians(
     np.testing.assert_allclose(book.strips[3], encoder.decode(z), atol=1e-5)
     assert book.sample.shape == (3000, 4)
     assert book.label(2) == "z2"
-    assert book.ends_of(2) == ("low z2", "high z2")
+    assert book.ends_of(2) == ("low", "high")
 
 
 def test_names_come_from_the_atlas(encoder: Encoder, latents: np.ndarray) -> None:

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from napari_cellsci import __version__
-from napari_cellsci.cli import cells, demo, models, results
+from napari_cellsci.cli import cells, demo, models, networks, results
 
 EXAMPLE = """\
 Find out what your tracked cells are doing.
@@ -66,6 +66,7 @@ app.command("import-labels")(cells.import_labels)
 app.command("train-encoder")(models.train_encoder)
 app.command("train-head")(models.train_head)
 app.command("score")(models.score)
+app.command("network")(networks.network)
 app.command("info")(results.info)
 app.command("export")(results.export)
 app.command("demo")(demo.demo)

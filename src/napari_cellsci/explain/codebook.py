@@ -73,10 +73,9 @@ class CodeBook:
         return f"{name} z{index}" if name else f"z{index}"
 
     def ends_of(self, index: int) -> tuple[str, str]:
-        """Return words for low and high values: "larger", or "high size"."""
+        """Return words for low and high values: "smaller", or just "low"."""
         low, high = self.ends[index]
-        name = self.names[index] or f"z{index}"
-        return low or f"low {name}", high or f"high {name}"
+        return low or "low", high or "high"
 
     def called(self, atlas: LatentAtlas) -> CodeBook:
         """Return the same with the names of an atlas."""
@@ -155,8 +154,11 @@ def read_network(
     """Measure what the inputs of a network do, and lay it out accordingly.
 
     Inputs whose high values raise the score are drawn to the right of those whose high
-    values lower it, where the crossings leave the choice.
+    values lower it, where the crossings leave the choice. Of a network that is too
+    large to draw, paths from inputs that matter come first.
     """
     effects = input_effects(topology, book.sample, output)
     lean = {item.index: item.high - item.low for item in effects}
-    return Reading(topology, lay_out(topology, most=most, lean=lean), effects)
+    matter = {item.index: item.strength for item in effects}
+    layout = lay_out(topology, most=most, lean=lean, matter=matter)
+    return Reading(topology, layout, effects)

@@ -17,6 +17,8 @@ from napari_cellsci.explain.topology import Bools, Edge, Floats, Node, Topology
 SWEEPS = 12
 MOST_EDGES = 60
 """Connections drawn at most, unless asked otherwise: more cannot be told apart."""
+MOST_INPUTS = 8
+"""Inputs drawn at most of a network that is not drawn whole."""
 _PULLS = 8
 
 
@@ -71,11 +73,13 @@ def lay_out(
     *,
     most: int = MOST_EDGES,
     lean: Mapping[int, float] | None = None,
+    matter: Mapping[int, float] | None = None,
 ) -> Layout:
     """Choose what to draw of a network and where.
 
     Neurons without a path to an output and unused inputs are left out. Of a network
-    with more than `most` connections those on the strongest paths are drawn.
+    with more than `most` connections the strongest paths from the inputs that matter
+    most are drawn.
 
     Parameters
     ----------
@@ -85,10 +89,13 @@ def lay_out(
     lean : mapping from input number to float, optional
         Which inputs belong to the right (positive) or left: of a drawing and its
         mirror image, which cross equally often, the one that fits is taken.
+    matter : mapping from input number to float, optional
+        How much each input matters, where not all can be drawn; by default as much as
+        its strongest path.
     """
     masks = _live(topology)
     if sum(int(mask.sum()) for mask in masks) > most:
-        masks = _strongest(topology, masks, most)
+        masks = _strongest(topology, masks, most, matter)
     edges = sorted(topology.edges(masks), key=lambda edge: abs(edge.weight))
     rows = _rows(topology, edges)
     rows = _fewest_crossings(rows, edges)
@@ -112,35 +119,66 @@ def _live(topology: Topology) -> list[Bools]:
     ]
 
 
-def _strongest(topology: Topology, masks: Sequence[Bools], most: int) -> list[Bools]:
-    """Keep the connections on the strongest paths; strength is the product of |w|.
+def _strongest(
+    topology: Topology,
+    masks: Sequence[Bools],
+    most: int,
+    matter: Mapping[int, float] | None,
+) -> list[Bools]:
+    """Keep the strongest paths; the strength of a path is the product of its |w|.
 
-    A connection counts as much as the strongest path through it. No part of that path
-    counts less, so that what is kept consists of whole paths.
+    First the strongest path from each of the inputs that matter most, then the
+    connections on the strongest of all paths from these inputs. A connection counts as
+    much as the strongest path through it, and no part of that path counts less: what is
+    kept consists of whole paths.
     """
     strengths = [
         np.abs(weight) * mask
         for weight, mask in zip(topology.weights, masks, strict=True)
     ]
-    before = [np.ones(topology.sizes[0])]
-    for strength in strengths:
-        before.append((strength * before[-1]).max(1))
     after = [np.ones(topology.sizes[-1])]
     for strength in reversed(strengths):
         after.append((strength * after[-1][:, None]).max(0))
     after.reverse()
+    rank = after[0] if matter is None else _ranks(matter, topology.sizes[0])
+    room = max(min(MOST_INPUTS, most // len(masks)), 1)
+    inputs = [i for i in np.argsort(-rank, kind="stable")[:room] if after[0][i] > 0]
+    keep = [np.zeros_like(mask) for mask in masks]
+    for start in inputs:
+        here = int(start)
+        for layer, strength in enumerate(strengths):
+            there = int(np.argmax(strength[:, here] * after[layer + 1]))
+            keep[layer][there, here] = True
+            here = there
+    before = [np.isin(np.arange(topology.sizes[0]), inputs).astype(float)]
+    for strength in strengths:
+        before.append((strength * before[-1]).max(1))
     scores = [
         before[layer] * strength * after[layer + 1][:, None]
         for layer, strength in enumerate(strengths)
     ]
-    ranked = np.sort(np.concatenate([score.ravel() for score in scores]))[::-1]
-    # Rounding must not part a connection from its path, nor a tie exceed the limit.
-    above = ranked[:most][ranked[:most] > ranked[most] * (1 + 1e-9)]
-    least = (above[-1] if len(above) else ranked[0]) * (1 - 1e-9)
+    least = _cut(scores, keep, most)
     return [
-        mask & (score >= least) & (score > 0)
-        for mask, score in zip(masks, scores, strict=True)
+        have | (score >= least) & (score > 0)
+        for have, score in zip(keep, scores, strict=True)
     ]
+
+
+def _ranks(matter: Mapping[int, float], size: int) -> Floats:
+    return np.array([matter.get(i, 0.0) for i in range(size)])
+
+
+def _cut(scores: Sequence[Floats], keep: Sequence[Bools], most: int) -> float:
+    """Return the lowest score with which a connection is still drawn."""
+    left = most - sum(int(mask.sum()) for mask in keep)
+    free = np.concatenate([s[~k] for s, k in zip(scores, keep, strict=True)])
+    ranked = np.sort(free)[::-1]
+    if left >= len(ranked):
+        return 0.0
+    # Rounding must not part a connection from its path, nor a tie exceed the limit.
+    above = ranked[: max(left, 0)]
+    above = above[above > ranked[max(left, 0)] * (1 + 1e-9)]
+    return float(above[-1] * (1 - 1e-9)) if len(above) else np.inf
 
 
 def _rows(topology: Topology, edges: Sequence[Edge]) -> list[list[Node]]:
