@@ -268,6 +268,65 @@ def test_a_movie_is_added_to_the_open_project(
     assert layers["image"].visible
 
 
+def test_the_card_leads_from_cells_to_scores_and_to_another_movie(
+    panel: CellsPanel,
+    layers: dict[str, Any],
+    session: Session,
+    viewer: Any,
+    qtbot: Any,
+    known_scores: Any,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    choose(panel, **layers)
+    panel.run()
+    assert finished(qtbot, panel) is JobState.DONE
+    assert "not scored yet" in panel.card.text.text()
+    # What is cropped is not offered once more, and our outlines are no masks.
+    assert not panel.run_line.button.isEnabled()
+    assert "is in the project" in panel.run_line.words.text()
+    names = [getattr(layer, "name", None) for layer in panel.combos["Labels"].choices]
+    assert names == [None, "masks"]
+    ran: list[Any] = []
+    monkeypatch.setattr(panel.scoring, "run", lambda: ran.append(1))
+    assert panel.card.button.text() == "Score cells"
+    panel.card.button.click()
+    assert ran
+    shown = [d for d in viewer.window.dock_widgets.values() if d.title == "Score"]
+    assert len(shown) == 1
+    assert shown[0].is_seen()
+    assert not panel.is_seen()
+    session.set_scores(known_scores(session.project))
+    panel.parent().raise_()
+    qtbot.waitUntil(panel.is_seen)
+    assert ", scored." in panel.card.text.text()
+    assert "add another movie" in panel.card.reason.text()
+    assert panel.card.button.text() == "Show Score"
+    other = viewer.add_image(layers["image"].data[:, ::-1], name="other")
+    choose(panel, image=other, tracks=layers["tracks"])
+    panel.pixel_size.setValue(0.3)
+    assert panel.run_line.button.isEnabled()
+    assert panel.run_line.button.text() == "Add movie"
+
+
+def test_an_error_stays_until_something_else_is_chosen(
+    panel: CellsPanel, layers: dict[str, Any], viewer: Any, qtbot: Any
+) -> None:
+    scale = (4, 0.333, 0.333)
+    far = viewer.add_tracks([[1, 0, 900, 900], [1, 1, 900, 900]], scale=scale)
+    choose(panel, image=layers["image"], tracks=far)
+    panel._on_chosen()
+    panel.run()
+    assert finished(qtbot, panel) is JobState.FAILED
+    viewer.add_image(np.zeros((3, 20, 20)), name="unrelated")
+    panel.reset_choices()
+    assert panel.card.property("kind") == "error"
+    choose(panel, image=layers["image"], tracks=layers["tracks"])
+    assert panel.card.property("kind") == "info"
+    assert "press Crop cells" in panel.card.text.text()
+    choose(panel, image=layers["image"])
+    assert "No project yet" in panel.card.text.text()
+
+
 def test_a_project_is_opened(
     panel: CellsPanel,
     session: Session,

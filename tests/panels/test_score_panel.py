@@ -142,6 +142,34 @@ def test_the_overlay_is_chosen_here_and_follows_the_session(
     assert panel.checks["outlines"].isEnabled()
 
 
+def test_the_legend_takes_another_line_where_it_is_narrow(panel: ScorePanel) -> None:
+    legend = panel.legend
+    assert legend.heightForWidth(160) > legend.heightForWidth(360)
+
+
+def test_cells_cut_again_for_a_classifier_are_told_of(
+    panel: ScorePanel,
+    session: Session,
+    trained_folder: Path,
+    mitosis_files: Path,
+    qtbot: Any,
+    tmp_path: Path,
+) -> None:
+    from napari_cellsci.project import Project
+
+    session.project = Project.create(
+        tmp_path / "wide",
+        image=mitosis_files / "movie.tif",
+        tracks=mitosis_files / "tracks.csv",
+        fov_um=30,
+    )
+    panel.use_folder(trained_folder / "models" / "tiny")
+    panel.run()
+    assert finished(qtbot, panel) is JobState.DONE
+    assert "cut again" in panel.card.reason.text()
+    assert panel.card.property("kind") == "good"
+
+
 def test_outlines_are_not_offered_without_masks(
     panel: ScorePanel, session: Session, mitosis_files: Path, tmp_path: Path
 ) -> None:

@@ -8,7 +8,7 @@ from qtpy.QtWidgets import QMainWindow
 from napari_cellsci.errors import ProjectError
 from napari_cellsci.panels._jobs import JobState
 from napari_cellsci.panels.score.service import ScoreService
-from napari_cellsci.panels.workspace import open_workspace
+from napari_cellsci.panels.workspace import open_workspace, show_panel
 from napari_cellsci.viewer.session import get_session
 
 pytestmark = pytest.mark.gui
@@ -49,6 +49,7 @@ def test_opening_it_again_opens_nothing_twice(viewer: Any, qtbot: Any) -> None:
 def test_a_project_is_opened_scored_and_shown_straight_away(
     viewer: Any, qtbot: Any, trained: Any
 ) -> None:
+    viewer.window.show()
     open_workspace(viewer, trained.path)
     session = get_session(viewer)
     job = session.service(ScoreService).job
@@ -61,6 +62,41 @@ def test_a_project_is_opened_scored_and_shown_straight_away(
     assert session.scores.scored.all()
     assert session.bundle is not None
     assert session.bundle.name == "tiny"
+    docks = {panel.title: panel for panel in viewer.window.dock_widgets.values()}
+    qtbot.waitUntil(docks["Score"].is_seen)
+    assert not docks["Cells"].is_seen()
+    docks["Cells"].parent().raise_()
+    qtbot.waitUntil(docks["Cells"].is_seen)
+    assert "scored by tiny" in docks["Cells"].card.text.text()
+
+
+def test_the_movie_stays_where_it_is_when_cells_are_selected(
+    viewer: Any, qtbot: Any, mitosis: Any, known_scores: Any
+) -> None:
+    viewer.window.resize(1366, 768)
+    open_workspace(viewer)
+    session = get_session(viewer)
+    panel = next(iter(viewer.window.dock_widgets.values()))
+    window = panel.window()
+    window.show()
+    session.project = mitosis
+    session.set_scores(known_scores(mitosis))
+    qtbot.wait(300)
+    before = window.centralWidget().height()
+    for row in (3, None):
+        session.select(row)
+        qtbot.wait(100)
+        assert window.centralWidget().height() == before
+
+
+def test_a_panel_that_was_closed_is_shown_again(viewer: Any, qtbot: Any) -> None:
+    open_workspace(viewer)
+    docks = {panel.title: panel for panel in viewer.window.dock_widgets.values()}
+    viewer.window.remove_dock_widget(docks["Score"].parent())
+    assert "Score" not in titles(viewer)
+    show_panel(viewer, "Score")
+    show_panel(viewer, "Score")
+    assert titles(viewer).count("Score") == 1
 
 
 def test_a_folder_that_is_no_project_is_refused_in_one_sentence(

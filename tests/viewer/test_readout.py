@@ -59,7 +59,7 @@ def test_a_cell_is_told_with_what_is_known_of_it(
     words = readout.line(session, 1)
     assert "score −3.39 ± 0.50" in words
     assert "called interphase ·" in words
-    assert "probability of metaphase 0.03" in words
+    assert "P(metaphase) = 0.03" in words
     assert "labelled metaphase" in words
     assert "called interphase, but out-of-distribution" in readout.line(session, 17)
 
@@ -81,6 +81,6 @@ def test_a_doubtful_call_says_so_before_any_number(
     assert readout.describe(session, 3)[2:] == [
         "called metaphase, but uncertain",
         "score 0.110 ± 0.050",
-        "probability of metaphase 0.04",
+        "P(metaphase) = 0.04",
     ]
     assert readout.describe(session, 4)[2:] == ["blank: the crop shows nothing"]

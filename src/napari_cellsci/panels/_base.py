@@ -10,6 +10,7 @@ from qtpy.QtCore import QEvent, QSize, Qt, QUrl
 from qtpy.QtGui import QAction, QDesktopServices
 from qtpy.QtWidgets import (
     QApplication,
+    QDockWidget,
     QFileDialog,
     QFrame,
     QHBoxLayout,
@@ -57,6 +58,8 @@ class PanelBase(QWidget):
         self._connections: list[tuple[Any, Callable[..., Any]]] = []
         self._disposed = False
         self._dirty = True
+        self._behind = False
+        self._holder: QDockWidget | None = None
         self.theme: Theme = theme_of(self.session.viewer)
         self.setMinimumWidth(MIN_WIDTH)
         self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Expanding)
@@ -143,14 +146,28 @@ class PanelBase(QWidget):
     data_filter = ""
     """File dialog filter for "Export data…"; empty where a panel has no data."""
 
+    figure_filter = "PNG (*.png)"
+    """File dialog filter for "Export figure…"."""
+
+    def save_figure(self, path: str) -> None:
+        """Write a picture of the panel; panels that can do better override this."""
+        self.grab().save(path)
+
     def refresh(self) -> None:
         """Bring the panel up to date; called when it can be seen."""
 
     def mark_dirty(self, *_: object) -> None:
         """Refresh now if the panel can be seen, else when it is."""
         self._dirty = True
-        if self.isVisible():
+        if self.is_seen():
             self._refresh_now()
+
+    def is_seen(self) -> bool:
+        """Whether the panel is on screen.
+
+        Qt calls a dock visible that lies behind another tab.
+        """
+        return self.isVisible() and not self._behind
 
     def _refresh_now(self) -> None:
         if self._dirty and not self._disposed:
@@ -190,18 +207,51 @@ class PanelBase(QWidget):
 
     def event(self, event: QEvent) -> bool:
         """Dispose when the dock that held the panel lets go of it."""
-        if event.type() == QEvent.Type.ParentChange and self.parent() is None:
-            self.dispose()
+        if event.type() == QEvent.Type.ParentChange:
+            if self.parent() is None:
+                self.dispose()
+            else:
+                self._watch_dock()
         return bool(super().event(event))
+
+    def _watch_dock(self) -> None:
+        holder = self.parent()
+        while holder is not None and not isinstance(holder, QDockWidget):
+            holder = holder.parent()
+        if holder is not None and holder is not self._holder:
+            self._holder = holder
+            holder.visibilityChanged.connect(self._on_tab)
+
+    def _on_tab(self, in_front: bool) -> None:
+        """Follow the tab of the dock to the front and back."""
+        self._behind = not in_front
+        if self.is_seen() and not self._disposed:
+            self._come_up()
 
     def showEvent(self, event: QEvent) -> None:
         """Draw what was not drawn while hidden."""
         super().showEvent(event)
+        self._come_up()
+
+    def _come_up(self) -> None:
         self.on_show()
         self._refresh_now()
 
     def on_show(self) -> None:
         """Prepare for being seen."""
+        if self._low:
+            self.keep_height()
+
+    def full_height(self) -> int:
+        """Return the height (px) a low panel needs when it shows everything."""
+        return 0
+
+    def keep_height(self) -> None:
+        """Take as much height when there is nothing to show as when there is.
+
+        Otherwise the movie would move whenever a cell is selected.
+        """
+        self.setMinimumHeight(self.full_height())
 
     def _on_theme(self, *_: object) -> None:
         self.theme = theme_of(self.session.viewer)
@@ -237,10 +287,10 @@ class PanelBase(QWidget):
 
     def _export_figure(self) -> None:
         path, _ = QFileDialog.getSaveFileName(
-            self, "Export figure", f"{self.title.lower()}.png", "PNG (*.png)"
+            self, "Export figure", f"{self.title.lower()}.png", self.figure_filter
         )
-        if path:
-            self.grab().save(path)
+        if path and self.attempt(partial(self.save_figure, path)):
+            self.card.tell(f"Written to {path}.", "good")
 
     def _export_data(self) -> None:
         path, _ = QFileDialog.getSaveFileName(self, "Export data", "", self.data_filter)

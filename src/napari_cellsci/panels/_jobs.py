@@ -156,6 +156,16 @@ class Job(QObject):
             self._set_state(JobState.IDLE)
 
     @property
+    def cancelling(self) -> bool:
+        """Whether the run has been asked to stop and has not stopped yet."""
+        return self.state is JobState.CANCELLING
+
+    @property
+    def ending(self) -> str:
+        """How the last run ended if it came to nothing, else ""."""
+        return self.message if self.state is JobState.IDLE else ""
+
+    @property
     def elapsed(self) -> float:
         """Seconds since the start of the run."""
         return time.monotonic() - self._started

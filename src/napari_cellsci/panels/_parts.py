@@ -81,6 +81,8 @@ class StatusCard(QFrame):
         self._details = ""
         row = QFlowLayout()
         row.setContentsMargins(0, 0, 0, 0)
+        row.setHorizontalSpacing(STEP)
+        row.setVerticalSpacing(STEP)
         row.addWidget(self.button)
         row.addWidget(self.second)
         row.addWidget(self.details)

@@ -22,7 +22,11 @@ SIDE_WIDTH, SIDE_NARROW, WIDE = 360, 328, 1420
 SMALLEST, USUAL = (1366, 768), (1600, 960)
 """Size of the window below which it is enlarged, and to what."""
 HIGH = 900
-"""Height (px) from which the strips span the whole window and are higher."""
+"""Height (px) from which the strips span the whole window and are higher.
+
+Below it the columns at the sides reach the bottom: their forms need the height more
+than the strips need the width.
+"""
 HEIGHTS_LOW, HEIGHTS_HIGH = (114, 136), (182, 156)
 """Gallery and cell strip: one row of thumbnails, or two."""
 
@@ -48,9 +52,31 @@ def open_workspace(
     window = next(iter(docks.values())).parent()
     if isinstance(window, QMainWindow):
         _make_room(window)
-        _Arrangement(window, docks)
+        front = "Score" if score and project is not None else "Cells"
+        _Arrangement(window, docks, docks[front])
     if project is not None:
         open_project(viewer, project, score=score)
+
+
+def show_panel(viewer: napari.viewer.Viewer, name: str) -> None:
+    """Bring a panel to the front, opened if it is not there yet.
+
+    Parameters
+    ----------
+    viewer : napari.viewer.Viewer
+    name : str
+        Its title, for example ``"Score"``.
+    """
+    viewer = unwrapped(viewer)
+    areas = dict((*SIDE, *BELOW))
+    known = _find(viewer, name)
+    dock = _dock(viewer, name, areas[name])
+    beside = None if known else _find(viewer, SIDE[0][0])
+    window = dock.parent()
+    if beside is not None and beside is not dock and isinstance(window, QMainWindow):
+        window.tabifyDockWidget(beside, dock)
+    dock.show()
+    dock.raise_()
 
 
 def open_project(
@@ -80,9 +106,9 @@ def open_project(
 
 def _dock(viewer: Any, name: str, area: str) -> QDockWidget:
     """Return the dock of a panel, opened if it is not there yet."""
-    for widget in viewer.window.dock_widgets.values():
-        if getattr(widget, "title", None) == name:
-            return _dock_of(widget)
+    known = _find(viewer, name)
+    if known is not None:
+        return known
     kind = _panel(name)
     # The very name under which napari's Plugins menu would open and find it.
     dock: QDockWidget = viewer.window.add_dock_widget(
@@ -90,6 +116,13 @@ def _dock(viewer: Any, name: str, area: str) -> QDockWidget:
     )
     dock.setWindowTitle(name)
     return dock
+
+
+def _find(viewer: Any, name: str) -> QDockWidget | None:
+    for widget in viewer.window.dock_widgets.values():
+        if getattr(widget, "title", None) == name:
+            return _dock_of(widget)
+    return None
 
 
 def _dock_of(widget: Any) -> QDockWidget:
@@ -124,9 +157,11 @@ class _Arrangement(QObject):
     later; the object lives that long.
     """
 
-    def __init__(self, window: QMainWindow, docks: dict[str, QDockWidget]) -> None:
+    def __init__(
+        self, window: QMainWindow, docks: dict[str, QDockWidget], front: QDockWidget
+    ) -> None:
         super().__init__(window)
-        self._window, self._docks = window, docks
+        self._window, self._docks, self._front = window, docks, front
         self._high = window.height() >= HIGH
         self._stack()
         timer = QTimer(self)
@@ -136,20 +171,19 @@ class _Arrangement(QObject):
 
     def _stack(self) -> None:
         window, docks = self._window, self._docks
-        bottom, left = (
-            Qt.DockWidgetArea.BottomDockWidgetArea,
-            Qt.DockWidgetArea.LeftDockWidgetArea,
-        )
-        # napari's own column needs some 550 px: in a low window it reaches the bottom.
-        window.setCorner(Qt.Corner.BottomLeftCorner, bottom if self._high else left)
-        window.setCorner(Qt.Corner.BottomRightCorner, bottom)
+        area, corner = Qt.DockWidgetArea, Qt.Corner
+        for where, side in (
+            (corner.BottomLeftCorner, area.LeftDockWidgetArea),
+            (corner.BottomRightCorner, area.RightDockWidgetArea),
+        ):
+            window.setCorner(where, area.BottomDockWidgetArea if self._high else side)
         window.tabifyDockWidget(docks["Cells"], docks["Score"])
-        docks["Cells"].raise_()
         window.splitDockWidget(docks["Gallery"], docks["Cell"], Qt.Orientation.Vertical)
 
     def _resize(self) -> None:
         window, docks = self._window, self._docks
         side = SIDE_WIDTH if window.width() >= WIDE else SIDE_NARROW
+        self._front.raise_()
         window.resizeDocks([docks["Cells"]], [side], Qt.Orientation.Horizontal)
         window.resizeDocks(
             [docks["Gallery"], docks["Cell"]],

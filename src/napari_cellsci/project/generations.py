@@ -114,6 +114,7 @@ def tell_recut(bench: Bench, wanted: CropSpec, whose: str, on_event: OnEvent) ->
         on_event(
             Log(
                 f"{whose} was made for other crops than this project's ({difference}): "
-                "the cells are cut again for it."
+                "the cells are cut again for it.",
+                "warning",
             )
         )

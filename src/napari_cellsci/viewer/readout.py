@@ -54,7 +54,7 @@ def _verdict(scores: ScoreColumns, row: int) -> list[str]:
     if np.isfinite(p):
         # Of two classes the second is the one whose probability is kept.
         whose = scores.names[1] if scores.n_classes == 2 else called
-        phrases.append(f"probability of {whose} {p:.2f}")
+        phrases.append(f"P({whose}) = {p:.2f}")
     return phrases
 
 

@@ -121,11 +121,6 @@ def add_movie(viewer: Viewer, project: Project, name: str) -> Image:
     return added[0]
 
 
-def adopt(layer: Layer, project: Project, name: str, role: tags.Role) -> None:
-    """Let a layer the user opened show a movie of a project."""
-    tags.tag(layer, project.path, name, role)
-
-
 def placed_on(image: Layer | None, ndim: int) -> dict[str, Any]:
     """Return the keyword arguments that put an overlay on an image layer.
 

@@ -41,6 +41,12 @@ def find(viewer: Any, project: object, movie: str, role: Role) -> Layer | None:
     return None
 
 
+def is_layer_of(layer: Layer, project: object, movie: str) -> bool:
+    """Say whether a layer shows something of a movie of a project."""
+    known = layer.metadata.get(KEY, {}).get("uuid")
+    return known in {uid(project, movie, role) for role in ROLES}
+
+
 def movie_of(layer: Layer) -> str | None:
     """Return the movie a layer belongs to, None if it is not ours."""
     name = layer.metadata.get(KEY, {}).get("movie")

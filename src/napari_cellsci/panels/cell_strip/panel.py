@@ -46,7 +46,9 @@ class Picture(QWidget):
 
     def sizeHint(self) -> QSize:
         """Return a usual size."""
-        return QSize(96, 96)
+        return QSize(
+            max(LEAST, self.fontMetrics().horizontalAdvance(self._caption)), 96
+        )
 
     def set_ink(self, color: str) -> None:
         """Set the colour of the caption."""
@@ -216,7 +218,7 @@ class CellStripPanel(PanelBase):
 
     def _on_frame(self, frame: int) -> None:
         """Mark the time on screen, also where the track has a gap."""
-        if self.isVisible() and self.session.current is not None:
+        if self.is_seen() and self.session.current is not None:
             self.curve.show_time(frame)
 
     def _forget_pair(self) -> None:
@@ -230,7 +232,7 @@ class CellStripPanel(PanelBase):
 
     def _ask(self) -> None:
         row = self.session.current
-        if row is not None and self.isVisible():
+        if row is not None and self.is_seen():
             self.reconstructor.ask(row)
 
     def _show_pair(self, pair: Pair) -> None:
@@ -256,6 +258,11 @@ class CellStripPanel(PanelBase):
         self.thumbnails.clear()
         self.curve.clear()
         self.mark_dirty()
+
+    def full_height(self) -> int:
+        """Return the height of two lines of words and the lowest strip."""
+        words = 2 * self.fontMetrics().lineSpacing()
+        return max(self.menu_button.sizeHint().height(), words) + LEAST + 3 * STEP
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         """Stand the parts side by side or one above the other."""

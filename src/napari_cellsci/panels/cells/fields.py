@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from qtpy.QtWidgets import QDoubleSpinBox
 
 from napari_cellsci.errors import InputError
-from napari_cellsci.viewer import adapters
+from napari_cellsci.viewer import adapters, tags
+
+if TYPE_CHECKING:
+    from napari.layers import Layer
+
+    from napari_cellsci.viewer.session import Session
 
 UNKNOWN = "not known"
 """What a number box shows at 0."""
@@ -29,6 +34,31 @@ def number_box(
     box.setMinimumWidth(1)
     box.setKeyboardTracking(False)
     return box
+
+
+class LayerChoices:
+    """The layers of one kind that a user may choose, as a magicgui choice function.
+
+    The outlines that we paint are a labels layer but no masks.
+
+    Parameters
+    ----------
+    session : Session
+    kind : type
+        The layers' class.
+    """
+
+    def __init__(self, session: Session, kind: type[Layer]) -> None:
+        self._session, self._kind = session, kind
+
+    def __call__(self, widget: object) -> list[Layer]:
+        """Return the layers of the session's viewer."""
+        viewer = self._session.viewer
+        return [
+            layer
+            for layer in (() if viewer is None else viewer.layers)
+            if isinstance(layer, self._kind) and tags.role_of(layer) != "outlines"
+        ]
 
 
 def channel_numbers(text: str) -> tuple[int, ...]:

@@ -6,7 +6,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from magicgui.widgets import create_widget
+from magicgui.widgets import ComboBox
+from napari.layers import Image, Labels, Tracks
 from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import (
     QComboBox,
@@ -31,6 +32,7 @@ from napari_cellsci.panels._parts import (
 )
 from napari_cellsci.panels._strip import CropStrip
 from napari_cellsci.panels._theme import STEP
+from napari_cellsci.panels.cells import status
 from napari_cellsci.panels.cells.choice import (
     CellsSource,
     CropSettings,
@@ -39,12 +41,14 @@ from napari_cellsci.panels.cells.choice import (
 )
 from napari_cellsci.panels.cells.code import as_command, as_python
 from napari_cellsci.panels.cells.fields import (
+    LayerChoices,
     channel_numbers,
     free_folder,
     is_taken,
     number_box,
 )
 from napari_cellsci.panels.cells.service import CellsService
+from napari_cellsci.panels.score.service import ScoreService
 from napari_cellsci.viewer import adapters
 
 if TYPE_CHECKING:
@@ -61,6 +65,7 @@ class CellsPanel(PanelBase):
     def __init__(self, viewer: napari.viewer.Viewer) -> None:
         super().__init__(viewer)
         self.service = self.session.service(CellsService)
+        self.scoring = self.session.service(ScoreService)
         self.preview_job = Job()
         self._preview_timer = QTimer(self)
         self._preview_timer.setSingleShot(True)
@@ -69,37 +74,44 @@ class CellsPanel(PanelBase):
         self._image_seen: int | None = None
         self._path_typed = False
         self._has_chosen = False
+        self._tried: tuple[object, ...] = ()
+        self._scoring_seen = self.scoring.job.state
         self._build_layers()
         self._build_view()
         self._build_controls()
         self.run_line = RunLine("Crop cells", self.service.job, self.run)
         self.foot.addWidget(self.run_line)
-        self._on(self.session.project_changed, self.mark_dirty)
+        self._on(self.session.project_changed, self._on_project)
+        self._on(self.session.scores_changed, self.mark_dirty)
+        self._on(self.session.labels_changed, self.mark_dirty)
         self._on(self.service.job.changed, self._on_job)
+        self._on(self.scoring.job.changed, self._on_scoring)
         self._on(self.preview_job.changed, self._on_preview_job)
         self._on(self.preview_job.succeeded, self._show_preview)
         self._on_image()
+        self._on_project()
         self.refresh()
 
     def _build_layers(self) -> None:
         tips = {
-            "Image": "The movie: time, y and x, possibly channels and planes",
-            "Tracks": "Where each cell is in each frame",
-            "Labels": "Masks of the cells: linked to tracks if there are none, and "
+            Image: "The movie: time, y and x, possibly channels and planes",
+            Tracks: "Where each cell is in each frame",
+            Labels: "Masks of the cells: linked to tracks if there are none, and "
             "used to measure the cells and to outline them",
         }
         self.combos: dict[str, Any] = {}
         form = new_form()
         for kind, tip in tips.items():
-            combo = create_widget(
-                annotation=f"napari.layers.{kind}" + " | None", label=kind, name=kind
+            name = kind.__name__
+            combo = ComboBox(
+                choices=LayerChoices(self.session, kind), nullable=True, name=name
             )
             combo.native.setToolTip(tip)
             combo.native.setMinimumWidth(1)
             combo.changed.connect(self._on_choice)
             combo.native.activated.connect(self._on_chosen)
-            self.combos[kind] = combo
-            form.addRow(kind, combo.native)
+            self.combos[name] = combo
+            form.addRow(name, combo.native)
         self.combos["Image"].changed.connect(self._on_image)
         self.body.addLayout(form)
 
@@ -122,7 +134,7 @@ class CellsPanel(PanelBase):
         self.fov.setValue(PAPER_FOV_UM)
         self.fov_unit = QComboBox()
         self.fov_unit.addItems(["µm", "px"])
-        self.fov_unit.setMaximumWidth(60)
+        self.fov_unit.setToolTip("Unit of the field of view")
         row = QHBoxLayout()
         row.setSpacing(STEP)
         row.addWidget(self.fov, 1)
@@ -184,7 +196,7 @@ class CellsPanel(PanelBase):
         self._on_choice()
 
     def on_show(self) -> None:
-        """Offer the layers there are; they can only be found from within a window."""
+        """Offer the layers there are."""
         self.reset_choices()
 
     def _prefer_something(self) -> None:
@@ -237,17 +249,34 @@ class CellsPanel(PanelBase):
         except InputError as error:
             self.tell_error(error)
             return
-        layers = self._given()
+        layers, self._tried = self._given(), self._asked()
         if self._adds():
             self.service.add(source, layers)
         else:
             self.service.create(source, Path(self.path.text()).expanduser(), layers)
 
+    def _asked(self) -> tuple[object, ...]:
+        """Return what is chosen, for telling whether it has changed."""
+        return (*map(id, self.layers()), self.path.text(), *self._numbers().items())
+
     def open_project(self) -> None:
         """Ask for a project folder and open it."""
         path = QFileDialog.getExistingDirectory(self, "Open a project")
         if path:
+            self._tried = self._asked()
             self.service.open(Path(path))
+
+    def show_scores(self) -> None:
+        """Bring the Score panel to the front."""
+        from napari_cellsci.panels.workspace import show_panel
+
+        if self.session.viewer is not None:
+            show_panel(self.session.viewer, "Score")
+
+    def score(self) -> None:
+        """Score the cells of the project, in front of the user."""
+        self.show_scores()
+        self.scoring.run()
 
     def _adds(self) -> bool:
         project = self.session.project
@@ -289,9 +318,23 @@ class CellsPanel(PanelBase):
         self.pixel_size.setValue(adapters.known_pixel_size(image) or 0)
         self.interval.setValue((adapters.known_frame_interval(image) or 0) / 60)
         self._fill_planes()
-        if not self._path_typed and self.session.project is None:
-            self.path.setText(str(free_folder(image.name)))
+        self._suggest_path()
         self._on_choice()
+
+    def _suggest_path(self) -> None:
+        """Write the open project's folder, else one that is free."""
+        image, project = self.combos["Image"].value, self.session.project
+        if self._path_typed:
+            return
+        if project is not None:
+            self.path.setText(str(project.path))
+        elif image is not None:
+            self.path.setText(str(free_folder(image.name)))
+
+    def _on_project(self) -> None:
+        self._path_typed = False
+        self._suggest_path()
+        self.mark_dirty()
 
     def _fill_planes(self) -> None:
         image = self.combos["Image"].value
@@ -310,11 +353,14 @@ class CellsPanel(PanelBase):
         self.plane.setEnabled(planes > 1)
 
     def _on_choice(self, *_: object) -> None:
+        job = self.service.job
+        if job.state is JobState.FAILED and self._asked() != self._tried:
+            job.reset()  # what failed is no longer what is chosen
         self.mark_dirty()
         self._preview_timer.start()
 
     def _start_preview(self) -> None:
-        if not self.isVisible() or self.service.job.state.busy:
+        if not self.is_seen() or self.service.job.state.busy:
             return
         try:
             missing = what_is_missing(*self.layers(), self.settings())
@@ -347,52 +393,19 @@ class CellsPanel(PanelBase):
 
     def _on_job(self) -> None:
         self.run_line.refresh()
-        if self.service.job.state.busy:
-            what = self.service.job.progress
-            self.card.tell(f"{what.what}…" if what else "Working…")
-        else:
+        self.mark_dirty()
+
+    def _on_scoring(self) -> None:
+        if self.scoring.job.state is not self._scoring_seen:
+            self._scoring_seen = self.scoring.job.state
             self.mark_dirty()
 
     def refresh(self) -> None:
         """Say where things stand and what comes next."""
-        job, project = self.service.job, self.session.project
-        self.run_line.allow(self._reason())
-        adds = self._adds()
-        self.run_line.set_verb("Add movie" if adds else "Crop cells")
-        opening = ("Open a project…", self.open_project)
-        if job.state is JobState.FAILED and job.failure is not None:
-            failure = job.failure
-            self.card.tell(
-                failure.message, "error", action=opening, details=failure.details
-            )
-        elif project is not None:
-            self._tell_project(opening)
-        elif self.combos["Image"].value is None:
-            self.card.tell(
-                "No project yet. Open a movie with its tracks, or start from the "
-                "simulated sample.",
-                reason="A project is a folder with the crops, labels and models of one "
-                "or more movies.",
-                action=("Open the sample", self.service.open_sample),
-                second=opening,
-            )
-        else:
-            text = "Check the crops below, then press Crop cells."
-            self.card.tell(job.message or text, action=opening)
-
-    def _tell_project(self, opening: tuple[str, Any]) -> None:
-        project = self.session.project
-        assert project is not None
-        n = len(project.movies)
-        movies = "1 movie" if n == 1 else f"{n} movies"
-        labelled = len(project.labels)
-        self.card.tell(
-            f"{project.name}: {whole_number(self.session.n_cells)} cells in {movies}, "
-            f"{whole_number(labelled)} labelled.",
-            "good",
-            reason=self.service.job.message or "Next: score the cells.",
-            action=opening,
-        )
+        reason = self._reason()
+        self.run_line.allow(reason)
+        self.run_line.set_verb("Add movie" if self._adds() else "Crop cells")
+        status.tell(self, ready=not reason)
 
     def _reason(self) -> str:
         try:
@@ -401,10 +414,12 @@ class CellsPanel(PanelBase):
             return str(error)
         if missing:
             return missing
-        path = self.path.text().strip()
+        path, project = self.path.text().strip(), self.session.project
         if not path:
             return "Say where the project folder is to be made."
-        if not self._adds() and is_taken(Path(path).expanduser()):
+        if project is not None and self._adds():
+            return status.why_not_added(project, self.combos["Image"].value)
+        if is_taken(Path(path).expanduser()):
             return "This folder is not empty: choose another name."
         return ""
 

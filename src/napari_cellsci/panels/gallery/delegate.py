@@ -43,7 +43,10 @@ class Looks:
         self._stale = True
 
     def of(self, row: int) -> tuple[QColor, str, bool]:
-        """Return frame colour, sign, and whether a person labelled the cell."""
+        """Return frame colour, sign, and whether a person labelled the cell.
+
+        The sign of a cell that is neither labelled nor scored is "".
+        """
         if self._stale:
             self._compute()
         red, green, blue = self._colors[row].tolist()
@@ -59,6 +62,8 @@ class Looks:
         colors = np.where(self._labelled[:, np.newaxis], filled, colors)
         self._colors = (colors[:, :3] * 255).astype(np.uint8)
         self._signs = painted.symbols(session)
+        if session.scores is None:
+            self._signs[~self._labelled] = ""
         self._stale = False
 
 
@@ -93,6 +98,8 @@ class GalleryDelegate(QStyledItemDelegate):
         painter.fillRect(rect.adjusted(GAP, GAP, -GAP, -GAP), color)
         inner = rect.adjusted(GAP + FRAME, GAP + FRAME, -GAP - FRAME, -GAP - FRAME)
         painter.drawPixmap(inner, pixmap)
+        if not sign:
+            return
         badge = self._badge(sign, color, labelled)
         place = inner.bottomLeft() - QPoint(-1, badge.height())
         painter.drawPixmap(place, badge)

@@ -25,7 +25,7 @@ class Order:
 ORDERS = (
     Order("score", "score", "From one class to the other", needs_scores=True),
     Order("doubt", "doubt", "The least certain cells first", needs_scores=True),
-    Order("ood", "unfamiliar", "Out-of-distribution cells first", needs_scores=True),
+    Order("ood", "strangeness", "Out-of-distribution cells first", needs_scores=True),
     Order("time", "time", "By frame, then by track"),
     Order("track", "track", "By track, then by frame"),
 )

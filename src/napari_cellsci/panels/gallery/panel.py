@@ -11,6 +11,7 @@ from qtpy.QtWidgets import QComboBox, QLabel, QSizePolicy, QSlider, QToolButton
 
 from napari_cellsci.panels._base import PanelBase
 from napari_cellsci.panels._parts import whole_number
+from napari_cellsci.panels._theme import STEP
 from napari_cellsci.panels.gallery.delegate import FRAME, GalleryDelegate, Looks
 from napari_cellsci.panels.gallery.model import GalleryModel, RowRole
 from napari_cellsci.panels.gallery.order import ORDERS, sorted_rows, usable
@@ -88,6 +89,12 @@ class GalleryPanel(PanelBase):
         )
         for i, tool in enumerate(self.tools):
             self.header.insertWidget(i, tool, 1 if tool is self.spectrum else 0)
+
+    def full_height(self) -> int:
+        """Return the height of a line of tools and one row of thumbnails."""
+        tools = max(tool.sizeHint().height() for tool in self.tools)
+        spectrum = self.spectrum.height() + STEP if self._narrow else 0
+        return tools + spectrum + self.view.minimumHeight() + 3 * STEP
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         """Give the spectrum a line of its own where it is narrow."""
@@ -233,11 +240,12 @@ class GalleryPanel(PanelBase):
         first, _ = self.view.visible_span()
         self.thumbnails.edge = edge - 2 * FRAME
         self.view.set_edge(edge)
+        self.keep_height()
         self.view.show_place(first, middle=False)
         self._show_span()
 
     def _on_selection(self) -> None:
-        if self.isVisible() and not self._syncing:
+        if self.is_seen() and not self._syncing:
             self._sync_selection(scroll=True)
         elif not self._syncing:
             self._dirty = True

@@ -13,6 +13,8 @@ from napari_cellsci.viewer.colors import ScoreScale
 
 BINS = 120
 HEIGHT = 26
+_LEAST = 90
+"""Width of the histogram (px) that leaves room for the names of the classes."""
 
 
 class SpectrumStrip(QWidget):
@@ -79,12 +81,16 @@ class SpectrumStrip(QWidget):
         left, width = self._bar()
         return float(left + (part + 1) / 2 * width)
 
+    def _names(self) -> tuple[str, str]:
+        """Return what stands at the ends: signs, and names where there is room."""
+        long = f"● {self._ends[0]}", f"{self._ends[1]} ▲"
+        wide = sum(self.fontMetrics().horizontalAdvance(name) + 8 for name in long)
+        return long if self.width() - wide >= _LEAST else ("●", "▲")
+
     def _bar(self) -> tuple[float, float]:
-        names = self.fontMetrics()
-        left = names.horizontalAdvance(f"● {self._ends[0]}") + 8
-        right = names.horizontalAdvance(f"{self._ends[1]} ▲") + 8
-        width = self.width() - left - right
-        return (left, width) if width > 60 else (0.0, float(self.width()))
+        measures = self.fontMetrics()
+        left, right = (measures.horizontalAdvance(name) + 8 for name in self._names())
+        return left, self.width() - left - right
 
     def paintEvent(self, event: QPaintEvent) -> None:
         """Paint names, histogram, bracket and mark."""
@@ -94,20 +100,12 @@ class SpectrumStrip(QWidget):
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         left, width = self._bar()
         height = float(self.height())
-        if left:
-            painter.setPen(self._ink)
-            middle = QRectF(0, 0, self.width(), height)
-            flags = Qt.AlignmentFlag
-            painter.drawText(
-                middle,
-                int((flags.AlignLeft | flags.AlignVCenter).value),
-                f"● {self._ends[0]}",
-            )
-            painter.drawText(
-                middle,
-                int((flags.AlignRight | flags.AlignVCenter).value),
-                f"{self._ends[1]} ▲",
-            )
+        painter.setPen(self._ink)
+        whole, flags = QRectF(0, 0, self.width(), height), Qt.AlignmentFlag
+        for name, side in zip(
+            self._names(), (flags.AlignLeft, flags.AlignRight), strict=True
+        ):
+            painter.drawText(whole, int((side | flags.AlignVCenter).value), name)
         self._paint_histogram(painter, left, width, height)
         self._paint_view(painter, height)
 

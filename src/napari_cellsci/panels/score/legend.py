@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from qtpy.QtCore import QPointF, QRectF, QSize, Qt
-from qtpy.QtGui import QColor, QLinearGradient, QPainter, QPaintEvent, QPen, QPolygonF
+from qtpy.QtGui import (
+    QColor,
+    QLinearGradient,
+    QPainter,
+    QPaintEvent,
+    QPen,
+    QPolygonF,
+    QResizeEvent,
+)
 from qtpy.QtWidgets import QSizePolicy, QWidget
 
 from napari_cellsci.viewer.colors import NEUTRAL, UNLABELLED, ScoreScale
@@ -14,6 +22,8 @@ from napari_cellsci.viewer.readout import significant
 
 BAR = 12
 SIGN = 12
+GAP = 10
+_SIGNS = ("labelled", "predicted", "out-of-distribution")
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +58,8 @@ class Legend(QWidget):
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         self.setToolTip(
             "Colour: the score, blue below 0 and vermilion above. Shape: ● first "
-            "class, ▲ second class, ◌ unlike anything the classifier knows. Filled: "
-            "labelled by a person; hollow: predicted."
+            "class, ▲ second class, ◌ out-of-distribution: unlike anything the "
+            "classifier has learned. Filled: labelled by a person; hollow: predicted."
         )
 
     def explain(self, state: LegendState) -> None:
@@ -59,10 +69,39 @@ class Legend(QWidget):
         self.update()
 
     def sizeHint(self) -> QSize:
-        """Return the height of the lines."""
+        """Return the height of the lines at the present width."""
+        return QSize(200, self.heightForWidth(max(self.width(), 200)))
+
+    def hasHeightForWidth(self) -> bool:
+        """Say that signs without room take another line."""
+        return True
+
+    def heightForWidth(self, width: int) -> int:
+        """Return the height at a width."""
         line = self.fontMetrics().height()
-        rows = 3 if self._state is None or self._state.scale is not None else 2
-        return QSize(200, round(rows * (line + 4) + BAR))
+        head = 2 * line + 8 + BAR
+        if self._state is not None and self._state.scale is None:
+            names = list(self._state.palette)
+            head = len(self._lines(names, width)) * (line + 4) + 4
+        return round(head + len(self._lines(_SIGNS, width)) * (line + 4))
+
+    def _lines(self, words: Sequence[str], width: float) -> list[list[str]]:
+        """Break signs with their words into lines."""
+        lines: list[list[str]] = []
+        x = 0.0
+        for word in words:
+            wide = SIGN + 6 + self.fontMetrics().horizontalAdvance(word)
+            if not lines or x + wide > width:
+                lines.append([])
+                x = 0.0
+            lines[-1].append(word)
+            x += wide + GAP
+        return lines
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Follow the width with the height."""
+        super().resizeEvent(event)
+        self.updateGeometry()
 
     def minimumSizeHint(self) -> QSize:
         """Leave the width free."""
@@ -110,32 +149,43 @@ class Legend(QWidget):
         return y + line
 
     def _paint_classes(self, painter: QPainter, state: LegendState, line: int) -> float:
-        x = 0.0
-        for name, color in state.palette.items():
-            painter.setPen(Qt.PenStyle.NoPen)
-            painter.setBrush(QColor(color))
-            painter.drawRoundedRect(QRectF(x, 2, SIGN, SIGN), 2, 2)
-            painter.setPen(QColor(state.ink))
-            painter.drawText(QPointF(x + SIGN + 4, line - 3), name)
-            x += SIGN + 12 + self.fontMetrics().horizontalAdvance(name)
-        return float(line + 4)
+        y = 0.0
+        for names in self._lines(list(state.palette), self.width()):
+            x = 0.0
+            for name in names:
+                painter.setPen(Qt.PenStyle.NoPen)
+                painter.setBrush(QColor(state.palette[name]))
+                painter.drawRoundedRect(QRectF(x, y + 2, SIGN, SIGN), 2, 2)
+                painter.setPen(QColor(state.ink))
+                painter.drawText(QPointF(x + SIGN + 6, y + line - 3), name)
+                x += SIGN + 6 + GAP + self.fontMetrics().horizontalAdvance(name)
+            y += line + 4
+        return y
 
     def _paint_signs(
         self, painter: QPainter, state: LegendState, y: float, line: int
     ) -> None:
-        x = 0.0
         blue = state.palette.get(state.ends[0], NEUTRAL)
-        signs = (
-            ("disc", blue, True, "labelled"),
-            ("disc", blue, False, "predicted"),
-            ("outside", UNLABELLED, False, "unfamiliar"),
+        looks = dict(
+            zip(
+                _SIGNS,
+                (
+                    ("disc", blue, True),
+                    ("disc", blue, False),
+                    ("outside", UNLABELLED, False),
+                ),
+                strict=True,
+            )
         )
-        for shape, color, filled, words in signs:
-            place = QRectF(x + 1, y + (line - SIGN) / 2, SIGN, SIGN)
-            draw_sign(painter, place, shape, color, filled)
-            painter.setPen(QColor(state.muted))
-            painter.drawText(QPointF(x + SIGN + 6, y + line - 4), words)
-            x += SIGN + 16 + self.fontMetrics().horizontalAdvance(words)
+        for signs in self._lines(_SIGNS, self.width()):
+            x = 0.0
+            for words in signs:
+                place = QRectF(x + 1, y + (line - SIGN) / 2, SIGN, SIGN)
+                draw_sign(painter, place, *looks[words])
+                painter.setPen(QColor(state.muted))
+                painter.drawText(QPointF(x + SIGN + 6, y + line - 4), words)
+                x += SIGN + 6 + GAP + self.fontMetrics().horizontalAdvance(words)
+            y += line + 4
 
 
 def gradient(scale: ScoreScale, left: float, right: float) -> QLinearGradient:

@@ -29,7 +29,7 @@ from napari_cellsci.panels._parts import (
 )
 from napari_cellsci.panels._theme import STEP
 from napari_cellsci.panels.score.legend import Legend, LegendState
-from napari_cellsci.panels.score.service import Offer, ScoreService
+from napari_cellsci.panels.score.service import SHIPPED, Offer, ScoreService
 from napari_cellsci.panels.score.summary import (
     NumberTable,
     called_columns,
@@ -215,10 +215,8 @@ class ScorePanel(PanelBase):
 
     def _on_job(self) -> None:
         self.run_line.refresh()
-        job = self.service.job
-        if job.state.busy:
-            what = job.progress
-            self.card.tell(f"{what.what}…" if what else "Starting…")
+        if self.service.job.state.busy:
+            self._tell()
         else:
             self.mark_dirty()
 
@@ -361,7 +359,10 @@ class ScorePanel(PanelBase):
         job, session = self.service.job, self.session
         project, scores = session.project, session.scores
         self.run_line.allow("" if project is not None else "Make a project first.")
-        if job.state is JobState.FAILED and job.failure is not None:
+        if job.state.busy:
+            # What is being done stands beside the Cancel button.
+            self.card.tell("Cancelling…" if job.cancelling else "Working…")
+        elif job.state is JobState.FAILED and job.failure is not None:
             self.card.tell(job.failure.message, "error", details=job.failure.details)
         elif project is None:
             self.card.tell(
@@ -371,26 +372,32 @@ class ScorePanel(PanelBase):
         elif scores is None:
             self.card.tell(
                 f"{whole_number(session.n_cells)} cells, none scored yet.",
-                reason=job.message or "Next: press Score.",
+                reason=job.ending or "Next: press Score.",
             )
         else:
-            trouble = session.service(Overlay).trouble
+            trouble = session.service(Overlay).trouble or job.ending
+            notes = [trouble] if trouble else [*job.warnings, self._how_good()]
             name = session.bundle.name if session.bundle is not None else "?"
             self.card.tell(
                 f"{whole_number(int(scores.scored.sum()))} cells scored by {name}.",
                 "warning" if trouble else "good",
-                reason=trouble or self._held_out(),
+                reason=" ".join(notes),
             )
 
-    def _held_out(self) -> str:
+    def _how_good(self) -> str:
+        """Return what the classifier got right on cells it had not seen."""
         report = getattr(getattr(self.session.bundle, "heads", None), "report", None)
         if report is None:
-            return self.service.job.message
+            return ""
         low, high = report.balanced_accuracy_interval
-        return (
-            f"Balanced accuracy on held-out tracks {report.balanced_accuracy:.2f} "
-            f"[{low:.2f}–{high:.2f}]."
-        )
+        accuracy = f"{report.balanced_accuracy:.2f} [{low:.2f}–{high:.2f}]"
+        scored = self.service.scored
+        if scored is not None and scored.source == SHIPPED:
+            return (
+                f"It knows simulated nuclei only (balanced accuracy {accuracy} on "
+                "unseen ones): label some cells of yours to see how it does on them."
+            )
+        return f"Balanced accuracy on held-out tracks {accuracy}."
 
     def on_theme(self) -> None:
         """Follow the theme."""
