@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import Any, Literal
 
 import numpy as np
@@ -11,6 +10,7 @@ from numpy.typing import NDArray
 
 from napari_cellsci.cells._cutter import FrameSource
 from napari_cellsci.cells._masks import Labels, check_masks, object_at, read_labels
+from napari_cellsci.cells.shapes import measure_objects
 from napari_cellsci.errors import InputError
 from napari_cellsci.tasks import CancelToken, OnEvent, Progress, ignore
 
@@ -23,7 +23,7 @@ SHAPE = (
     "solidity",
     "perimeter",
 )
-"""What is measured of each mask, named as in scikit-image; lengths in px, radians."""
+"""What is measured of each mask, as scikit-image defines it; lengths in px, radians."""
 
 
 def region_properties(
@@ -39,7 +39,7 @@ def region_properties(
     on_event: OnEvent = ignore,
     token: CancelToken | None = None,
 ) -> pd.DataFrame:
-    """Measure the object of every cell with scikit-image.
+    """Measure the object of every cell, as scikit-image's region properties are.
 
     An object is the cell's if its label is the cell's ``track_id`` (`tracked`), else
     its ``label_id`` where the table has one; otherwise it lies under the centroid or
@@ -186,39 +186,8 @@ def _measure(
     labels: Labels, pixels: NDArray[Any] | None, brightness: tuple[str, ...]
 ) -> pd.DataFrame:
     """Measure the objects of one frame; the index holds their labels."""
-    from skimage.measure import regionprops_table
-
-    ids, compact = _compact(labels)
-    columns: dict[str, str] = {
-        **{name: name for name in SHAPE},
-        "centroid-0": "offset_y",
-        "centroid-1": "offset_x",
-    }
-    image = None
-    if pixels is not None:
-        image = np.moveaxis(pixels, 0, -1)
-        columns |= {f"intensity_mean-{i}": name for i, name in enumerate(brightness)}
-    wanted = dict.fromkeys(name.split("-")[0] for name in columns)
-    with warnings.catch_warnings():
-        # Objects of a few pixels in a line have no convex hull: solidity is then NaN.
-        warnings.simplefilter("ignore")
-        table = regionprops_table(compact, image, properties=("label", *wanted))
-    found = ids[np.asarray(table["label"], dtype=np.intp)]
-    measured = pd.DataFrame(
-        {name: table[source] for source, name in columns.items()}, index=found
-    )
-    return measured.astype(np.float64).replace([np.inf, -np.inf], np.nan)
-
-
-def _compact(labels: Labels) -> tuple[NDArray[np.int64], Labels]:
-    """Return the label of each number, and the image renumbered where that saves much.
-
-    scikit-image keeps a list as long as the highest label.
-    """
-    highest = int(labels.max(initial=0))
-    if highest <= labels.size:
-        return np.arange(highest + 1), np.maximum(labels, 0)
-    ids, compact = np.unique(np.maximum(labels, 0), return_inverse=True)
-    if ids[0] != 0:
-        ids, compact = np.insert(ids, 0, 0), compact + 1
-    return ids.astype(np.int64), compact.reshape(labels.shape)
+    ids, values = measure_objects(labels, pixels)
+    columns = {name: values[name] for name in SHAPE}
+    columns |= {name: values[f"mean_{c}"] for c, name in enumerate(brightness)}
+    columns |= {f"offset_{axis}": values[f"centroid_{axis}"] for axis in "yx"}
+    return pd.DataFrame(columns, index=ids)
