@@ -1,0 +1,1 @@
+"""Which objective disentangles best: trained side by side on cells of known truth."""
