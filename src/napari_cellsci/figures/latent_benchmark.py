@@ -10,6 +10,7 @@ import numpy as np
 from napari_cellsci.disk import whole_file
 from napari_cellsci.labels.classes import OKABE_ITO
 from napari_cellsci.representation.benchmark.cells import NAMED
+from napari_cellsci.representation.benchmark.methods import method_named
 from napari_cellsci.representation.benchmark.report import finals_by_method, ranked
 from napari_cellsci.representation.benchmark.runs import Results
 
@@ -55,8 +56,7 @@ def draw_benchmark(results: Results) -> Figure:
 
 def draw_screening(axes: Axes, results: Results) -> None:
     """Draw two scores of every method, best on top, coloured by route."""
-    routes = list(dict.fromkeys(record["route"] for record in results.screening))
-    colors = {route: OKABE_ITO[i % len(OKABE_ITO)] for i, route in enumerate(routes)}
+    colors = _colors(results)
     runs = ranked(results.screening)[::-1]
     for row, record in enumerate(runs):
         color = colors[record["route"]]
@@ -70,6 +70,7 @@ def draw_screening(axes: Axes, results: Results) -> None:
         axes.scatter(named, row, s=34, color=color, zorder=3)
     axes.set_yticks(range(len(runs)), [record["method"] for record in runs])
     axes.set_xlim(0, 1)
+    axes.set_ylim(-0.7, len(runs) - 0.3)
     axes.set_xlabel("named (filled) and R² from the best pair (open)")
     axes.set_title(f"Screening: one seed, {results.plan.steps:,} steps", fontsize=10)
     axes.spines[["top", "right"]].set_visible(False)
@@ -78,9 +79,10 @@ def draw_screening(axes: Axes, results: Results) -> None:
 def draw_finals(axes: Axes, results: Results) -> None:
     """Draw R² of every factor from its best pair, one dot per seed."""
     finals = finals_by_method(results)
+    colors = _colors(results)
     width = 0.8 / len(finals)
     for i, (method, scores) in enumerate(finals.items()):
-        color = OKABE_ITO[i % len(OKABE_ITO)]
+        color = colors[method_named(method).route]
         for k, name in enumerate(NAMED):
             values = [max(s["factors"][name]["pair"], 0) for s in scores]
             at = k + (i - (len(finals) - 1) / 2) * width
@@ -90,9 +92,21 @@ def draw_finals(axes: Axes, results: Results) -> None:
         axes.bar(0, 0, color=color, label=method)
     axes.axhline(GOAL, color=FAINT, linewidth=1, linestyle="--", zorder=0)
     axes.set_xticks(range(len(NAMED)), NAMED)
-    axes.set_ylim(0, 1)
+    axes.set_ylim(0, 1.02)
     axes.set_ylabel("R² from the best pair of latents")
     seeds, steps = results.plan.seeds, results.plan.final_steps
     axes.set_title(f"Finals: {seeds} seeds, {steps:,} steps", fontsize=10)
-    axes.legend(frameon=False, fontsize=8, loc="upper right", ncols=1)
+    axes.legend(
+        frameon=False,
+        fontsize=8,
+        loc="upper center",
+        bbox_to_anchor=(0.5, -0.06),
+        ncols=len(finals),
+    )
     axes.spines[["top", "right"]].set_visible(False)
+
+
+def _colors(results: Results) -> dict[str, str]:
+    """Return one colour for each route."""
+    routes = dict.fromkeys(record["route"] for record in results.screening)
+    return {route: OKABE_ITO[i % len(OKABE_ITO)] for i, route in enumerate(routes)}
