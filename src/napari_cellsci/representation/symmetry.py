@@ -23,12 +23,12 @@ from napari_cellsci.representation.views import N_VIEWS
 
 Irrep: TypeAlias = Literal["A1", "A2", "B1", "B2", "Ex", "Ey"]
 
-# Sixteen latents: seven that no view changes, one of elongation along the axes and one
-# along the diagonals, three pairs of directions and one chirality, interleaved so that
-# a shorter vector has some of each. One latent of a kind cannot share its meaning.
-_LAYOUT: tuple[Irrep, ...] = (
-    *("A1", "Ex", "Ey", "B1", "B2", "A1", "A1", "Ex", "Ey"),
-    *("A1", "A1", "A1", "Ex", "Ey", "A1", "A2"),
+# One latent of elongation of each kind, since two would share its meaning; directions
+# come in more pairs, for each neighbour has one. Whatever is left does not change
+# between views.
+_FIRST: tuple[Irrep, ...] = (
+    *("A1", "Ex", "Ey", "B1", "B2", "A1", "Ex", "Ey", "A1", "A1"),
+    *("Ex", "Ey", "A1", "Ex", "Ey", "A2"),
 )
 
 
@@ -44,7 +44,7 @@ def layout(latent: int) -> tuple[Irrep, ...]:
     A2
         The sign of a chirality.
     """
-    kinds = [_LAYOUT[d % len(_LAYOUT)] for d in range(latent)]
+    kinds = [*_FIRST[:latent], *["A1"] * (latent - len(_FIRST))]
     if kinds[-1] == "Ex":  # Its partner did not fit.
         kinds[-1] = "A1"
     return tuple(kinds)
