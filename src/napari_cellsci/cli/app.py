@@ -7,7 +7,15 @@ from typing import Annotated
 import typer
 
 from napari_cellsci import __version__
-from napari_cellsci.cli import cells, demo, models, networks, results
+from napari_cellsci.cli import (
+    benchmark,
+    cells,
+    demo,
+    latents,
+    models,
+    networks,
+    results,
+)
 
 EXAMPLE = """\
 Find out what your tracked cells are doing.
@@ -67,6 +75,8 @@ app.command("train-encoder")(models.train_encoder)
 app.command("train-head")(models.train_head)
 app.command("score")(models.score)
 app.command("network")(networks.network)
+app.command("latents")(latents.latents)
 app.command("info")(results.info)
 app.command("export")(results.export)
+app.command("benchmark-latents")(benchmark.benchmark_latents)
 app.command("demo")(demo.demo)

@@ -9,12 +9,27 @@ from napari_cellsci.tasks import CancelToken, OnEvent, ignore
 
 if TYPE_CHECKING:
     from napari_cellsci.representation.atlas import LatentAtlas
+    from napari_cellsci.representation.encoder import Encoder
 
 
 class LatentsFace:
     """What a `Project` knows of latents; mixed into it."""
 
     _bench: Bench
+
+    def find_encoder(self, encoder: Any = None) -> Encoder:
+        """Return the encoder that is meant: by name, "shipped", a bundle's, a folder's.
+
+        By default the newest of the project, or the shipped one where there is none.
+
+        Raises
+        ------
+        InputError
+            If there is nothing like that.
+        """
+        from napari_cellsci.project.latent_atlas import encoder_of
+
+        return encoder_of(self._bench, encoder)
 
     def latent_atlas(
         self,
@@ -28,8 +43,7 @@ class LatentsFace:
         Parameters
         ----------
         encoder : str, path, Bundle or Encoder, optional
-            By default the newest of the project, or the shipped one where there is
-            none. The encoder of a bundle works too ("shipped").
+            As in `find_encoder`.
         on_event, token
 
         Returns

@@ -5,9 +5,10 @@ from __future__ import annotations
 import hashlib
 import json
 from datetime import UTC, datetime
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from napari_cellsci.cells.factors import cell_factors
@@ -22,13 +23,15 @@ from napari_cellsci.project import codes, generations
 from napari_cellsci.project.arrays import Key
 from napari_cellsci.project.bench import Bench
 from napari_cellsci.project.encoder_sources import EncoderLike, find_encoder
-from napari_cellsci.project.latent_names import read_names, set_names
+from napari_cellsci.project.latent_names import carry, read_names, set_names
 from napari_cellsci.project.models import load_bundle, load_encoder, read_encoders
 from napari_cellsci.project.movie_files import masks_of
-from napari_cellsci.representation.atlas import LatentAtlas
-from napari_cellsci.representation.effects import ANCHORS, measure_effects
+from napari_cellsci.representation.atlas import LatentAtlas, LatentInfo
+from napari_cellsci.representation.effects import measure_effects
 from napari_cellsci.representation.encoder import Encoder
 from napari_cellsci.representation.meaning import describe_latents
+from napari_cellsci.representation.motion import FLOWS
+from napari_cellsci.representation.signature import COMPONENTS
 from napari_cellsci.representation.surroundings import ENOUGH
 from napari_cellsci.tasks import CancelToken, Done, OnEvent, Progress
 
@@ -74,6 +77,7 @@ def latent_atlas(
         _keep(bench, atlas, data)
         found = {info.index: info.suggestion for info in atlas}
         set_names(bench, encoder.hash, found, "evidence")
+        carry(bench, encoder.hash)
         on_event(Done("Describing latents"))
     return atlas.called(read_names(bench, encoder.hash))
 
@@ -89,13 +93,28 @@ def rename_latent(
             f"z{encoder.config.latent - 1}."
         )
     set_names(bench, encoder.hash, {index: name}, "user")
+    carry(bench, encoder.hash)
 
 
-def anchors_of(
-    bench: Bench, encoder: Encoder, count: int = ANCHORS
-) -> NDArray[np.float32]:
-    """Return latents (k, D) of some cells, spread evenly over the project."""
-    return codes.latents(bench, encoder)[0][_spread(len(bench.cells()), count)]
+def atlas_table(atlas: LatentAtlas) -> pd.DataFrame:
+    """Return an atlas as a table, one row per latent, most active first."""
+    return pd.DataFrame([_row(info, atlas) for info in atlas])
+
+
+def _row(info: LatentInfo, atlas: LatentAtlas) -> dict[str, Any]:
+    plain = (
+        *("name", "named_by", "category", "active", "kl", "variance", "component"),
+        *("stability", "partner", "turn", "centre_share", "own_share", "best"),
+        *("agreement", "suggestion", "reading", "low", "high"),
+    )
+    row: dict[str, Any] = {"latent": info.symbol}
+    row |= {name: getattr(info, name) for name in plain}
+    row |= {f"share_{name}": info.shares.get(name) for name in COMPONENTS}
+    row |= {f"flow_{name}": info.motions.get(name) for name in FLOWS}
+    for name in atlas.measured:
+        found = info.correlations.get(name)
+        row[f"rho_{name}"] = None if found is None else found.spearman
+    return {**row, "note": info.note}
 
 
 def _described(

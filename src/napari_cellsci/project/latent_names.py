@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, get_args
 
+from napari_cellsci.errors import BundleError
 from napari_cellsci.project.bench import Bench
+from napari_cellsci.project.models import load_bundle, read_bundles
 from napari_cellsci.representation.atlas import NamedBy, checked_name
 
 if TYPE_CHECKING:
@@ -73,6 +77,19 @@ def adopt(bench: Bench, bundle: Bundle) -> None:
     }
     if fresh:
         set_names(bench, encoder, fresh, "bundle")
+
+
+def carry(bench: Bench, encoder: str) -> None:
+    """Give the bundles of the project that hold this encoder its names as they are."""
+    names = names_to_travel(bench, encoder)
+    for info in read_bundles(bench):
+        if info.summary.get("encoder_hash") != encoder:
+            continue
+        # A damaged bundle is told of when it is used.
+        with suppress(BundleError):
+            bundle = load_bundle(bench, info.name)
+            if dict(bundle.latent_names) != names:
+                replace(bundle, latent_names=names).save(info.path)
 
 
 def names_to_travel(bench: Bench, encoder: str) -> dict[int, str]:

@@ -258,7 +258,9 @@ def checked_name(name: object) -> str:
     Raises
     ------
     InputError
-        If it is no text of one line, is empty, or longer than 40 characters.
+        If it is no text of one line, is empty or longer than 40 characters, begins
+        with a sign that a spreadsheet would compute, or holds < or >, which a window
+        might take for markup.
     """
     if not isinstance(name, str):
         raise InputError(f"A latent's name must be text, not {name!r}.")
@@ -269,10 +271,12 @@ def checked_name(name: object) -> str:
             f"A latent's name must have 1 to {LONGEST_NAME} characters, not "
             f"{len(tidy)}."
         )
-    if any(unicodedata.category(sign)[0] == "C" for sign in tidy) or not (
-        tidy.isprintable()
-    ):
+    if not tidy.isprintable():
         raise InputError("A latent's name must be one line of plain text.")
+    if not tidy[0].isalnum() or set(tidy) & set("<>"):
+        raise InputError(
+            "A latent's name must begin with a letter or a digit, and hold no < or >."
+        )
     return tidy
 
 

@@ -61,8 +61,10 @@ from napari_cellsci.tasks import CancelToken
 MIN_OWN = 0.3
 """With less of its variance left when all but the cell is erased, a latent is the
 neighbourhood's."""
+SURE_OWN = 0.5
+"""With more of it left it is the cell's; in between, its effect map decides."""
 MIN_DENSITY = 1.5
-"""Where the cell cannot be told: how much stronger the effect must be on the middle."""
+"""How much stronger the effect must be on the cell than elsewhere, if it decides."""
 MIN_SHIFT = 0.5
 """Part of the effect that must be a shift for a latent to be a position."""
 MIN_FLOW = 0.2
@@ -242,12 +244,10 @@ def _why_unnamed(info: LatentInfo, best: str, rho: float) -> str:
 
 def _category(info: LatentInfo, even: float) -> Category:
     """Say where an active latent belongs, by its effect and its symmetry."""
-    if math.isfinite(info.own_share):
-        around = info.own_share < MIN_OWN
-    else:
-        within = info.centre_share * (1 - even)
-        around = not within >= MIN_DENSITY * (1 - info.centre_share) * even
-    if around:
+    within = info.centre_share * (1 - even)
+    dense = within >= MIN_DENSITY * (1 - info.centre_share) * even
+    own = info.own_share
+    if own < MIN_OWN or (not dense and not own >= SURE_OWN):
         return "neighbourhood"
     dipole = info.shares["x"] + info.shares["y"]
     shift = abs(info.motions.get("x", 0)) + abs(info.motions.get("y", 0))
@@ -331,7 +331,7 @@ def _unnamed_in_pair(info: LatentInfo, pair: Pair) -> LatentInfo:
     return replace(
         info,
         suggestion=None,
-        reading=f"{reading}, together with z{info.partner}",
+        reading=reading,
         low=low,
         high=high,
         note=(

@@ -155,7 +155,7 @@ def hear(
     known = usable(factors, n)
     values = np.stack(list(known.values()), axis=1) if known else np.empty((n, 0))
     whole = np.isfinite(values).all(axis=1)
-    if whole.sum() < MIN_CELLS or not k:
+    if whole.sum() < MIN_CELLS:
         known, values = {}, np.empty((n, 0))
     sums = signature.energies(views, numbers)
     n_groups = len(sums.count)

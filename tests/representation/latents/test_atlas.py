@@ -108,7 +108,9 @@ def test_the_most_active_come_first() -> None:
     assert by_activity(kl, variance) == [1, 2, 0, 3]
 
 
-@pytest.mark.parametrize("name", ["size", " size  ", "cos 2θ", "größe", "x<b>y</b>"])
+@pytest.mark.parametrize(
+    "name", ["size", " size  ", "cos 2θ", "größe", "2nd size [µm]"]
+)
 def test_names_are_plain_text(name: str) -> None:
     assert checked_name(name) == " ".join(name.split())
 
@@ -117,7 +119,18 @@ def test_names_are_plain_text(name: str) -> None:
     "name",
     [
         *("", "   ", "a\nb", "a\tb", "a\x00", "a\u202eb", "a\u200bb", "\ue000"),
-        *("a\u2028b", "x" * (LONGEST_NAME + 1), 3, None, b"size", ["size"]),
+        *(
+            "a\u2028b",
+            "x" * (LONGEST_NAME + 1),
+            "a<b>",
+            "=1+1",
+            "-x",
+            "@x",
+            3,
+            None,
+            b"size",
+            ["size"],
+        ),
     ],
 )
 def test_names_that_hide_something_are_refused(name: object) -> None:

@@ -54,6 +54,13 @@ def test_unique_parts_are_what_the_regression_loses(
             assert found[d, f] == pytest.approx(lost, abs=1e-6)
 
 
+def test_ties_share_their_rank() -> None:
+    values = np.random.default_rng(0).integers(0, 6, (50, 3)).astype(float)
+    expected = rankdata(values, axis=0)
+    expected = (expected - expected.mean(0)) / expected.std(0)
+    np.testing.assert_allclose(ranks(values), expected, atol=1e-12)
+
+
 def test_constants_follow_nothing() -> None:
     latents, factors = np.ones((40, 1)), np.arange(40.0)[:, None]
     groups = np.arange(40)
