@@ -139,6 +139,28 @@ def test_masks_of_other_axes_are_refused() -> None:
         link_masks(np.ones((5, 5), int))
 
 
+@pytest.mark.parametrize("reads", [0, 3, 5, 9])
+def test_linking_can_be_cancelled_midway(
+    monkeypatch: pytest.MonkeyPatch, reads: int
+) -> None:
+    from napari_cellsci.cells import linking
+
+    masks = discs([[(20 + 3 * t, 20), (70, 70)] for t in range(4)])
+    token, asked = CancelToken(), []
+    real = linking._Watched.__getitem__
+
+    def counted(self: Any, index: Any) -> Any:
+        asked.append(index)
+        if len(asked) > reads:
+            token.cancel()
+        return real(self, index)
+
+    monkeypatch.setattr(linking._Watched, "__getitem__", counted)
+    with pytest.raises(Cancelled):
+        link_masks(masks, max_distance=10, token=token)
+    assert len(asked) == reads + 1
+
+
 def test_linking_can_be_cancelled() -> None:
     token = CancelToken()
     with pytest.raises(Cancelled):

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from napari_cellsci.errors import InputError
@@ -132,3 +134,60 @@ def test_missing_and_other_properties(tmp_path: Path) -> None:
     table = read_tracks(path).table
     assert table["area"].isna().tolist() == [False, True, False, False, False]
     assert "name" not in table
+
+
+def add_masks(path: Path, prop: str | None, place: str = "../masks") -> None:
+    import zarr
+
+    labels = np.zeros((5, 8, 20), np.uint16)
+    for node, (t, y, x) in NODES.items():
+        labels[t, round(y), round(x) : round(x) + 2] = node + 100
+    shutil.rmtree(path.parent / "masks", ignore_errors=True)
+    zarr.save(path.parent / "masks", labels)
+    group = zarr.open_group(path, mode="r+")
+    metadata = dict(group.attrs["geff"])
+    metadata["related_objects"] = [
+        {"type": "image", "path": "../image"},
+        {"type": "labels", "path": place, "label_prop": prop},
+    ]
+    group.attrs["geff"] = metadata
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_label_images_that_belong_to_the_graph_are_its_masks(tmp_path: Path) -> None:
+    path = write_geff(tmp_path / "a.geff", seg=[node + 100 for node in NODES])
+    add_masks(path, "seg")
+    tracks = read_tracks(path)
+    assert tracks.table["label_id"].tolist() == [104, 105, 108, 109, 102]
+    assert tracks.masks is not None
+    assert tracks.masks.shape == (5, 8, 20)
+    assert not tracks.masks_tracked
+    assert tracks.masks_path == tmp_path / "masks"
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_labels_may_name_the_tracks_or_nothing(tmp_path: Path) -> None:
+    path = write_geff(tmp_path / "a.geff", piece=[1, 1, 2, 3, 3])
+    add_masks(path, "piece")
+    assert read_tracks(path).masks_tracked
+    add_masks(path, None)
+    tracks = read_tracks(path)
+    assert not tracks.masks_tracked
+    assert not tracks.table["label_id"].any()
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_masks_that_cannot_be_used_are_told_of_and_left_out(tmp_path: Path) -> None:
+    import zarr
+
+    path = write_geff(tmp_path / "a.geff")
+    said: list[Any] = []
+    add_masks(path, None, "../elsewhere")
+    assert read_tracks(path, on_event=said.append).masks is None
+    assert "There is no file or folder" in said[-1].message
+    add_masks(path, None)
+    shutil.rmtree(tmp_path / "masks")
+    zarr.save(tmp_path / "masks", np.zeros((5, 3, 8, 20), np.uint16))
+    assert read_tracks(path, on_event=said.append).masks is None
+    assert said[-1].level == "warning"
+    assert "masks that a.geff names are not used" in said[-1].message

@@ -155,3 +155,42 @@ def test_axes_that_do_not_fit_are_refused(tmp_path: Path) -> None:
     path = write_ome_zarr(tmp_path / "dish.zarr", axes=AXES[1:])
     with pytest.raises(InputError, match="damaged OME-Zarr"):
         open_movie(path)
+
+
+@pytest.mark.parametrize("zarr_format", [2, 3])
+@pytest.mark.parametrize("inside", ["", "dish.ome.zarr"])
+def test_a_zipped_image_is_read_in_place(
+    tmp_path: Path, zarr_format: int, inside: str
+) -> None:
+    folder = write_ome_zarr(tmp_path / "made" / "dish.ome.zarr", zarr_format)
+    root = folder if not inside else folder.parent
+    packed = shutil.make_archive(str(tmp_path / "dish.ome.zarr"), "zip", root)
+    shutil.rmtree(folder)
+    movie = open_movie(packed)
+    assert (movie.axes, movie.name, movie.data.shape) == ("TCZYX", "dish", DATA.shape)
+    assert movie.pixel_size == 0.25
+    np.testing.assert_array_equal(movie.frame(2, ("DIC",), 1), DATA[2, 1:, 1])
+
+
+def test_a_zipped_array_of_labels_is_tracks(tmp_path: Path) -> None:
+    from napari_cellsci.io.tracks import read_tracks
+
+    labels = np.zeros((3, 8, 9), np.uint16)
+    labels[:, 2:4, 3:6] = 5
+    zarr.save(tmp_path / "a.zarr", labels)
+    packed = shutil.make_archive(str(tmp_path / "a"), "zip", tmp_path / "a.zarr")
+    tracks = read_tracks(packed)
+    assert tracks.table["track_id"].tolist() == [5, 5, 5]
+    assert tracks.masks_path == Path(packed)
+
+
+def test_other_archives_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "movie.tif").write_bytes(b"some bytes")
+    packed = shutil.make_archive(str(tmp_path / "a"), "zip", tmp_path / "in")
+    with pytest.raises(InputError, match=r"archive without a zarr image: unpack it"):
+        open_movie(packed)
+    whole = Path(packed).read_bytes()
+    Path(packed).write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(InputError, match="not a whole ZIP file"):
+        open_movie(packed)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections import Counter
+from collections.abc import Sequence
 from itertools import count
 from typing import Any, TypeAlias
 
@@ -19,6 +20,7 @@ from napari_cellsci.tasks import CancelToken, OnEvent, Progress, ignore
 Node: TypeAlias = tuple[int, int]
 """An object: its frame and its index there."""
 Edge: TypeAlias = tuple[Node, Node]
+Points: TypeAlias = NDArray[np.float64]
 SPLIT_REACH = 1.25
 """Daughters part faster than cells move: how much farther they may be than a link."""
 
@@ -81,7 +83,8 @@ def link_masks(
         raise InputError("The masks have no objects: every pixel is background (0).")
     if max_distance is None:
         max_distance = float(2 * np.sqrt(objects["area"].median() / np.pi))
-    edges = _link(frames, max_distance, max_gap, splits)
+    on_event(Progress("Linking objects", 0, 0))
+    edges = _link(frames, max_distance, max_gap, splits, token)
     token.raise_if_cancelled()
     table, graph = _tracks_of(objects, edges)
     return Tracks(table=table, graph=graph, masks=masks, masks_tracked=False)
@@ -103,8 +106,36 @@ def find_objects(labels: Labels) -> pd.DataFrame:
     )
 
 
+class _Watched(Sequence[Points]):
+    """Points by frame that can be had until the token is cancelled.
+
+    laptrack takes no token, but it comes back for the points of a frame again and
+    again.
+
+    Parameters
+    ----------
+    points : sequence of array (n, 2)
+    token : CancelToken
+    """
+
+    def __init__(self, points: Sequence[Points], token: CancelToken) -> None:
+        self._points, self._token = points, token
+
+    def __len__(self) -> int:
+        return len(self._points)
+
+    def __getitem__(self, index: Any) -> Any:
+        self._token.raise_if_cancelled()
+        found = self._points[index]
+        return _Watched(found, self._token) if isinstance(index, slice) else found
+
+
 def _link(
-    frames: list[pd.DataFrame], max_distance: float, max_gap: int, splits: bool
+    frames: list[pd.DataFrame],
+    max_distance: float,
+    max_gap: int,
+    splits: bool,
+    token: CancelToken,
 ) -> list[Edge]:
     """Return the links between objects, each (frame, index within it), in time."""
     points = [frame[["y", "x"]].to_numpy() for frame in frames]
@@ -126,7 +157,7 @@ def _link(
             no_splitting_cost=open_end,
             no_merging_cost=open_end,
         )
-        found = tracker.predict(points)
+        found = tracker.predict(_Watched(points, token))
     edges = sorted(
         ((int(a), int(i)), (int(b), int(j))) for (a, i), (b, j) in found.edges()
     )
@@ -134,7 +165,7 @@ def _link(
 
 
 def _without_far_heirs(
-    edges: list[Edge], points: list[NDArray[np.float64]], max_distance: float
+    edges: list[Edge], points: list[Points], max_distance: float
 ) -> list[Edge]:
     """Drop divisions into one: links that only the reach of divisions allowed."""
     branches = Counter(source for source, _ in edges)

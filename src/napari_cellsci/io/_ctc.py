@@ -14,6 +14,7 @@ from napari_cellsci.io._lazy import ArrayLike
 from napari_cellsci.io._raw import reason, sizes
 from napari_cellsci.io._table import Tracks, tracks_from_table
 from napari_cellsci.io._tiff import TIFF_SUFFIXES, open_tiff_folder
+from napari_cellsci.tasks import CancelToken, OnEvent, ignore
 
 LINEAGE_FILES = ("man_track.txt", "res_track.txt")
 
@@ -27,7 +28,9 @@ def find_lineage(folder: Path) -> Path | None:
     return None
 
 
-def read_ctc(lineage: Path) -> Tracks:
+def read_ctc(
+    lineage: Path, *, on_event: OnEvent = ignore, token: CancelToken | None = None
+) -> Tracks:
     """Read ``man_track.txt`` or ``res_track.txt`` and the masks beside it.
 
     Raises
@@ -41,7 +44,12 @@ def read_ctc(lineage: Path) -> Tracks:
     Source: celltrackingchallenge.net, "Naming and file content conventions".
     """
     rows = _read_rows(lineage)
-    tracks = tracks_from_labels(_open_masks(lineage.parent), name=str(lineage.parent))
+    tracks = tracks_from_labels(
+        _open_masks(lineage.parent),
+        name=str(lineage.parent),
+        on_event=on_event,
+        token=token,
+    )
     table = tracks.table
     begin = dict(rows[:, [0, 1]].tolist())
     end = dict(rows[:, [0, 2]].tolist())
@@ -60,6 +68,7 @@ def read_ctc(lineage: Path) -> Tracks:
         graph=graph,
         masks=tracks.masks,
         masks_tracked=True,
+        masks_path=lineage.parent,
         name=lineage.name,
     )
 

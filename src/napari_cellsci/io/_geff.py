@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -10,17 +11,23 @@ import numpy.typing as npt
 import pandas as pd
 
 from napari_cellsci.errors import InputError
+from napari_cellsci.io._label_images import open_labels
+from napari_cellsci.io._lazy import ArrayLike
 from napari_cellsci.io._lineage import segments
 from napari_cellsci.io._raw import reason
 from napari_cellsci.io._table import Tracks, tracks_from_table
 from napari_cellsci.io._units import is_length, micrometres
+from napari_cellsci.tasks import Log, OnEvent, ignore
 
 
-def read_geff(path: Path, *, pixel_size: float | None = None) -> Tracks:
+def read_geff(
+    path: Path, *, pixel_size: float | None = None, on_event: OnEvent = ignore
+) -> Tracks:
     """Read a lineage graph; tracks are its tracklets, or its unbranched stretches.
 
     Node properties that are plain numbers become columns. Positions in a physical unit
-    are divided by `pixel_size` (µm).
+    are divided by `pixel_size` (µm). Label images that the graph names as related are
+    its masks; where they cannot be used, a warning says so.
 
     Raises
     ------
@@ -58,8 +65,41 @@ def read_geff(path: Path, *, pixel_size: float | None = None) -> Tracks:
     ids, parents = _tracks_of(graph, metadata, table)
     table["track_id"] = ids
     table["node"] = graph["node_ids"].astype(np.float64)
-    table = table.drop(columns=["parent"], errors="ignore")
-    return tracks_from_table(table, graph=parents, name=path.name)
+    table = table.drop(columns=["parent", "label_id"], errors="ignore")
+    place, masks, named = _masks(path, metadata, on_event)
+    tracked = False
+    if named is not None and named in table and not table[named].isna().any():
+        table["label_id"] = table[named].to_numpy(np.int64)
+        tracked = bool((table["label_id"] == table["track_id"]).all())
+    return tracks_from_table(
+        table,
+        graph=parents,
+        masks=masks,
+        masks_tracked=tracked and masks is not None,
+        masks_path=place,
+        name=path.name,
+    )
+
+
+def _masks(
+    path: Path, metadata: Any, on_event: OnEvent
+) -> tuple[Path | None, ArrayLike | None, str | None]:
+    """Return place and pixels of the label images, and what names a node's label."""
+    related = [one for one in metadata.related_objects or () if one.type == "labels"]
+    if not related:
+        return None, None, None
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # reading the older name is deprecated
+        named = getattr(related[0], "node_prop", None) or related[0].label_prop
+    place = (path / related[0].path).resolve()
+    try:
+        if not place.exists():
+            raise InputError(f"There is no file or folder {place}.")
+        return place, open_labels(place), named
+    except InputError as error:
+        sentence = f"The masks that {path.name} names are not used: {error}"
+        on_event(Log(sentence, "warning"))
+        return None, None, named
 
 
 def _plain(values: dict[str, Any]) -> npt.NDArray[Any] | None:

@@ -14,6 +14,7 @@ from napari_cellsci.io._lazy import ArrayLike
 from napari_cellsci.io._raw import sizes
 from napari_cellsci.io._table import Tracks, tracks_from_table
 from napari_cellsci.io.movies import Movie, open_movie
+from napari_cellsci.tasks import CancelToken, OnEvent, Progress, ignore
 
 
 def open_labels(source: str | Path | ArrayLike | Movie) -> ArrayLike:
@@ -45,7 +46,11 @@ def open_labels(source: str | Path | ArrayLike | Movie) -> ArrayLike:
 
 
 def tracks_from_labels(
-    labels: str | Path | ArrayLike | Movie, *, name: str = "The label stack"
+    labels: str | Path | ArrayLike | Movie,
+    *,
+    name: str = "The label stack",
+    on_event: OnEvent = ignore,
+    token: CancelToken | None = None,
 ) -> Tracks:
     """Make tracks from label images whose label is the same cell in every frame.
 
@@ -53,6 +58,10 @@ def tracks_from_labels(
     ----------
     labels : path or array-like (T, Y, X)
         Integer labels; each frame is read once.
+    name : str
+        What to call them in a refusal.
+    on_event, token
+        Listener and cancel token.
 
     Returns
     -------
@@ -63,9 +72,16 @@ def tracks_from_labels(
     ------
     InputError
         If there are no objects, or it is no stack of label images.
+    Cancelled
+        If the token asks for it.
     """
     stack = open_labels(labels)
-    tables = [centroids(stack, t) for t in range(stack.shape[0])]
+    tables = []
+    for t in range(stack.shape[0]):
+        if token is not None:
+            token.raise_if_cancelled()
+        tables.append(centroids(stack, t))
+        on_event(Progress("Reading masks", t + 1, stack.shape[0]))
     table = pd.concat(tables, ignore_index=True)
     if not len(table):
         raise InputError(
@@ -73,7 +89,14 @@ def tracks_from_labels(
             "this movie."
         )
     table["label_id"] = table["track_id"]
-    return tracks_from_table(table, masks=stack, masks_tracked=True, name=name)
+    path = labels.path if isinstance(labels, Movie) else labels
+    return tracks_from_table(
+        table,
+        masks=stack,
+        masks_tracked=True,
+        masks_path=Path(path) if isinstance(path, str | Path) else None,
+        name=name,
+    )
 
 
 def centroids(labels: ArrayLike, t: int) -> pd.DataFrame:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -42,12 +43,15 @@ class Tracks:
         Integer label images, where the source has them.
     masks_tracked : bool
         Whether a label's value in `masks` is the cell's track_id.
+    masks_path : Path, optional
+        Where `masks` can be opened again.
     """
 
     table: pd.DataFrame
     graph: dict[int, list[int]] = field(default_factory=dict)
     masks: ArrayLike | None = None
     masks_tracked: bool = False
+    masks_path: Path | None = None
 
     @property
     def n_tracks(self) -> int:
@@ -61,6 +65,7 @@ def tracks_from_table(
     graph: Mapping[int, Sequence[int]] | None = None,
     masks: ArrayLike | None = None,
     masks_tracked: bool = False,
+    masks_path: Path | None = None,
     name: str = "The tracks table",
 ) -> Tracks:
     """Make tracks from a table, checking all that can be checked without the movie.
@@ -72,7 +77,7 @@ def tracks_from_table(
         napari's order. ``parent`` 0, negative, empty or the track itself means none.
     graph : mapping, optional
         Parents of tracks; by default from the ``parent`` column.
-    masks, masks_tracked
+    masks, masks_tracked, masks_path
         As in `Tracks`.
     name : str
         What to call the table in a refusal.
@@ -95,7 +100,7 @@ def tracks_from_table(
         if kept
         else np.zeros(len(clean), np.int64)
     )
-    return Tracks(clean, kept, masks, masks_tracked)
+    return Tracks(clean, kept, masks, masks_tracked, masks_path)
 
 
 def clean_table(table: pd.DataFrame, name: str = "The tracks table") -> pd.DataFrame:

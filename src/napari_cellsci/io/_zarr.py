@@ -15,8 +15,30 @@ _MARKERS = ("zarr.json", ".zarray", ".zgroup", ".zattrs")
 
 
 def is_zarr(path: Path) -> bool:
-    """Whether the folder is a zarr array or group."""
-    return path.is_dir() and any((path / marker).exists() for marker in _MARKERS)
+    """Whether the folder or ZIP file holds a zarr array or group."""
+    if path.is_dir():
+        return any((path / marker).exists() for marker in _MARKERS)
+    return path.suffix.lower() == ".zip" and _zipped_root(path) is not None
+
+
+def _zipped_root(path: Path) -> str | None:
+    """Return the folder within a ZIP file where its zarr begins, None without one."""
+    from zipfile import BadZipFile, ZipFile
+
+    try:
+        with ZipFile(path) as archive:
+            names = archive.namelist()
+    except (BadZipFile, OSError) as error:
+        raise InputError(
+            f"{path} is not a whole ZIP file ({reason(error)}): copy or export it "
+            "again."
+        ) from error
+    roots = [name.rpartition("/")[0] for name in names if _is_marker(name)]
+    return min(roots, key=len, default=None)
+
+
+def _is_marker(name: str) -> bool:
+    return name.rpartition("/")[2] in _MARKERS
 
 
 def zarr_attributes(path: Path) -> dict[str, Any]:
@@ -41,7 +63,10 @@ def open_zarr(path: Path) -> RawStack:
     InputError
         If it is not zarr, is damaged, or does not say which image is meant.
     """
-    node = _open(path)
+    return _read_node(_open(path), path)
+
+
+def _read_node(node: Any, path: Path) -> RawStack:
     if _is_array(node):
         return describe_array(node)
     attributes = dict(node.attrs)
@@ -72,6 +97,9 @@ def _open(path: Path) -> Any:
     import zarr
 
     try:
+        if path.is_file():
+            store = zarr.storage.ZipStore(path, mode="r")
+            return zarr.open(store, path=_zipped_root(path) or "", mode="r")
         return zarr.open(path, mode="r")
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise InputError(
@@ -87,7 +115,7 @@ def _is_array(node: Any) -> bool:
 def _open_only_child(group: Any, path: Path) -> RawStack:
     children = [name for name in sorted(group.keys()) if name.lower() != "ome"]
     if len(children) == 1:
-        return open_zarr(path / children[0])
+        return _read_node(group[children[0]], path / children[0])
     listed = ", ".join(children[:5]) or "nothing"
     raise InputError(
         f"{path} is a zarr group that holds {listed}, not one image: name the image "

@@ -284,9 +284,8 @@ def _check_positive(value: float | None, what: str, unit: str) -> None:
 
 def _stem(path: Path) -> str:
     name = path.name
-    for suffix in (".ome", ".zarr"):
-        name = name.replace(suffix, "") if path.stem.endswith(suffix) else name
-    return Path(name).stem or path.name
+    stem = re.sub(r"(\.ome)?\.(tiff?|zarr)(\.zip)?$", "", name, flags=re.IGNORECASE)
+    return (stem if stem != name else path.stem) or name
 
 
 def _open_path(path: Path) -> RawStack:
@@ -295,6 +294,11 @@ def _open_path(path: Path) -> RawStack:
         return open_zarr(path)
     if path.is_file() and path.suffix.lower() in TIFF_SUFFIXES:
         return open_tiff(path)
+    if path.suffix.lower() == ".zip":
+        raise InputError(
+            f"{path} is an archive without a zarr image: unpack it and choose the "
+            "movie inside."
+        )
     if path.is_dir():
         files = sorted(
             (f for f in path.iterdir() if f.suffix.lower() in TIFF_SUFFIXES),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -26,6 +27,7 @@ from napari_cellsci.io._trackmate import (
 )
 from napari_cellsci.io._zarr import is_zarr, zarr_attributes
 from napari_cellsci.io.movies import Movie
+from napari_cellsci.tasks import CancelToken, OnEvent, ignore
 
 __all__ = [
     "Tracks",
@@ -41,7 +43,13 @@ OVERHANG = 0.5
 """How far (px) outside the image a centroid may lie."""
 
 
-def read_tracks(path: str | Path, *, pixel_size: float | None = None) -> Tracks:
+def read_tracks(
+    path: str | Path,
+    *,
+    pixel_size: float | None = None,
+    on_event: OnEvent = ignore,
+    token: CancelToken | None = None,
+) -> Tracks:
     """Read tracks from a file or folder, choosing the reader by name and content.
 
     Parameters
@@ -53,6 +61,8 @@ def read_tracks(path: str | Path, *, pixel_size: float | None = None) -> Tracks:
     pixel_size : float, optional
         µm per pixel; used only where positions are in a physical unit and the file does
         not say how large a pixel is.
+    on_event, token
+        Listener and cancel token; label images take a while to read.
 
     Raises
     ------
@@ -65,10 +75,11 @@ def read_tracks(path: str | Path, *, pixel_size: float | None = None) -> Tracks:
         raise InputError(
             f"The pixel size must be a positive number of µm, not {pixel_size}."
         )
+    listening: dict[str, Any] = {"on_event": on_event, "token": token}
     if path.is_dir():
-        return _read_folder(path, pixel_size)
+        return _read_folder(path, pixel_size, listening)
     if path.name.lower() in LINEAGE_FILES:
-        return read_ctc(path)
+        return read_ctc(path, **listening)
     suffix = path.suffix.lower()
     if suffix in (".csv", ".tsv", ".txt"):
         if is_trackmate_csv(first_cells(path)):
@@ -78,26 +89,32 @@ def read_tracks(path: str | Path, *, pixel_size: float | None = None) -> Tracks:
         return read_trackmate_xml(path, pixel_size=pixel_size)
     if suffix in (".h5", ".hdf5", ".hdf"):
         return read_btrack(path)
-    if suffix in TIFF_SUFFIXES:
-        return tracks_from_labels(path, name=path.name)
+    if suffix == ".zip" and is_zarr(path) and "geff" in zarr_attributes(path):
+        raise InputError(f"{path} is a zipped GEFF: unpack it and choose the folder.")
+    if suffix in TIFF_SUFFIXES or (suffix == ".zip" and is_zarr(path)):
+        return tracks_from_labels(path, name=path.name, **listening)
     raise _foreign(path)
 
 
-def _read_folder(path: Path, pixel_size: float | None) -> Tracks:
+def _read_folder(
+    path: Path, pixel_size: float | None, listening: dict[str, Any]
+) -> Tracks:
     lineage = find_lineage(path)
     if lineage is not None:
-        return read_ctc(lineage)
+        return read_ctc(lineage, **listening)
     if is_zarr(path):
         if "geff" in zarr_attributes(path):
-            return read_geff(path, pixel_size=pixel_size)
-        return tracks_from_labels(path, name=path.name)
+            return read_geff(
+                path, pixel_size=pixel_size, on_event=listening["on_event"]
+            )
+        return tracks_from_labels(path, name=path.name, **listening)
     if any(file.suffix.lower() in TIFF_SUFFIXES for file in path.iterdir()):
         if any(re.match(r"(mask|man_track)\d+\.", f.name) for f in path.iterdir()):
             raise InputError(
                 f"{path} has masks but no man_track.txt or res_track.txt: put the "
                 "lineage file beside them."
             )
-        return tracks_from_labels(path, name=path.name)
+        return tracks_from_labels(path, name=path.name, **listening)
     raise _foreign(path)
 
 

@@ -106,14 +106,14 @@ def _read_tracks(
     if isinstance(tracks, Tracks):
         found = tracks
     elif isinstance(tracks, str | Path):
-        found = read_tracks(tracks, pixel_size=movie.pixel_size)
-        if found.masks is not None and masks_path is None:
-            masks_path = Path(tracks)
+        found = read_tracks(
+            tracks, pixel_size=movie.pixel_size, on_event=on_event, token=token
+        )
     else:
         found = tracks_from_table(tracks)
     if pixels is not None:
         found = replace(found, masks=pixels, masks_tracked=False)
-    return found, masks_path
+    return found, masks_path if pixels is not None else found.masks_path
 
 
 def _measured(

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from napari_cellsci.cells.spec import PAPER_FOV_UM, CropSpec
 from napari_cellsci.errors import InputError
-from napari_cellsci.tasks import CancelToken, OnEvent, Progress
+from napari_cellsci.tasks import CancelToken, OnEvent, Progress, ignore
 from napari_cellsci.viewer import adapters
 
 if TYPE_CHECKING:
@@ -72,7 +72,9 @@ class CellsSource:
     masks: Any
     masks_file: Path | None
 
-    def tracks(self, movie: Movie) -> Tracks:
+    def tracks(
+        self, movie: Movie, on_event: OnEvent = ignore, token: CancelToken | None = None
+    ) -> Tracks:
         """Return the tracks: those given, or tracked or linked masks."""
         from napari_cellsci.cells.linking import link_masks
         from napari_cellsci.io.tracks import tracks_from_labels, validate_tracks
@@ -80,8 +82,9 @@ class CellsSource:
         if self.given is not None:
             return validate_tracks(self.given, movie)
         if adapters.looks_tracked(self.masks):
-            return validate_tracks(tracks_from_labels(self.masks), movie)
-        return link_masks(self.masks)
+            found = tracks_from_labels(self.masks, on_event=on_event, token=token)
+            return validate_tracks(found, movie)
+        return link_masks(self.masks, on_event=on_event, token=token)
 
     def preview(
         self, on_event: OnEvent, token: CancelToken
@@ -91,7 +94,7 @@ class CellsSource:
 
         movie = self.source.open()
         on_event(Progress("Looking at the cells", 0, 0))
-        table = self.tracks(movie).table
+        table = self.tracks(movie, on_event, token).table
         spec = self.settings.spec
         token.raise_if_cancelled()
         crops = []
@@ -101,13 +104,15 @@ class CellsSource:
             crops.append(crop_frame(frame, yx, spec, movie.pixel_size))
         return np.concatenate(crops), len(table), table["track_id"].nunique()
 
-    def create_arguments(self, movie: Movie) -> dict[str, Any]:
+    def create_arguments(
+        self, movie: Movie, on_event: OnEvent = ignore, token: CancelToken | None = None
+    ) -> dict[str, Any]:
         """Return the arguments of `Project.create` that name movie and cells."""
         arguments: dict[str, Any] = {"image": movie}
         masks = self.masks_file or self.masks
         if self.given is None and adapters.looks_tracked(self.masks):
             # A label image whose values follow cells is a tracks file of its own.
-            arguments["tracks"] = self.masks_file or self.tracks(movie)
+            arguments["tracks"] = self.masks_file or self.tracks(movie, on_event, token)
         else:
             arguments["tracks"] = self.given
             arguments["masks"] = masks

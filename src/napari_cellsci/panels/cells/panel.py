@@ -373,6 +373,7 @@ class CellsPanel(PanelBase):
             self.strip.say("")
             self.caption.setText(str(error))
             return
+        self.caption.setText("Looking at the cells…")
         self.preview_job.start(source.preview)
 
     def _on_preview_job(self) -> None:

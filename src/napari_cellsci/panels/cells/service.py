@@ -113,7 +113,7 @@ def _create(
     width = {"fov_um" if settings.fov_unit == "µm" else "fov_px": settings.fov}
     project = Project.create(
         path,
-        **source.create_arguments(movie),
+        **source.create_arguments(movie, on_event, token),
         **width,  # type: ignore[arg-type]
         channels=settings.channels,
         z=settings.z,
@@ -127,7 +127,7 @@ def _add(
     source: CellsSource, project: Project, on_event: OnEvent, token: CancelToken
 ) -> Made:
     movie = source.source.open()
-    arguments: dict[str, Any] = source.create_arguments(movie)
+    arguments: dict[str, Any] = source.create_arguments(movie, on_event, token)
     image = arguments.pop("image")
     name = project.add_movie(image, **arguments, on_event=on_event, token=token)
     return Made(project, name)
