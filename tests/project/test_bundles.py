@@ -242,12 +242,24 @@ def test_the_pixel_code_is_that_of_a_principal_component_analysis(
     from napari_cellsci.cells.normalise import zscore
 
     code = PixelCode.fit(crops, 4.0)
-    small = zscore(crops).reshape(40, 16, 4, 16, 4).mean(axis=(2, 4)).reshape(40, -1)
-    reference = PCA(16).fit(small)
+    turned = [
+        np.rot90(one, turns, (2, 3))
+        for one in (crops, crops[..., ::-1])
+        for turns in range(4)
+    ]
+    small, *others = (
+        zscore(view).reshape(40, 16, 4, 16, 4).mean(axis=(2, 4)).reshape(40, -1)
+        for view in turned
+    )
+    reference = PCA(16).fit(np.concatenate([small, *others]))
+    # Turned pairs of components vary alike, so only their plane is determined.
+    spread = code.encode_views(crops).reshape(-1, 16).var(axis=0, ddof=1)
+    np.testing.assert_allclose(spread, reference.explained_variance_, rtol=1e-3)
+    np.testing.assert_allclose(
+        code.components @ code.components.T, np.eye(16), atol=1e-5
+    )
     mine, error = code.encode_with_error(crops)
-    theirs = reference.transform(small)
-    np.testing.assert_allclose(np.abs(mine), np.abs(theirs), atol=1e-3)
-    residual = small - reference.inverse_transform(theirs)
+    residual = small - (mine @ code.components + code.mean)
     np.testing.assert_allclose(error, (residual**2).mean(1), atol=1e-5)
 
 
@@ -265,3 +277,30 @@ def test_a_report_without_some_class_survives(bundle: Bundle, tmp_path: Path) ->
     assert math.isnan(again.balanced_accuracy)
     assert math.isnan(again.classes[1].recall)
     assert again.accuracy == report.accuracy
+
+
+def test_turned_cells_are_no_strangers_to_pixel_statistics() -> None:
+    from napari_cellsci.explain.ood import OodReference
+
+    rng = np.random.default_rng(0)
+    rows, columns = np.indices((64, 64)) - 31.5
+    long, wide = rng.uniform(14, 18, (2, 60, 1, 1))
+    # Every cell that was learned from lies along the rows.
+    cells = 500 * np.exp(-((rows / long) ** 2) - (columns / (wide / 3)) ** 2)
+    crops = (cells + rng.normal(100, 4, cells.shape))[:, np.newaxis].astype(np.float32)
+    code = PixelCode.fit(crops, 4.0)
+    views = code.encode_views(crops)
+    assert views.shape == (60, 8, 16)
+    known, error = code.encode_with_error(crops)
+    np.testing.assert_allclose(views[:, 0], known, atol=1e-5)
+    turned = np.ascontiguousarray(np.rot90(crops, 1, (2, 3)))
+    np.testing.assert_allclose(
+        views[:, 1], code.encode_with_error(turned)[0], atol=1e-4
+    )
+    # What is left over does not depend on how a cell lies.
+    np.testing.assert_allclose(code.encode_with_error(turned)[1], error, rtol=0.3)
+    reference = OodReference.fit(views, error)
+    strange = reference.score(*code.encode_with_error(turned)) > 0.95
+    assert strange.mean() < 0.2
+    noise = rng.normal(100, 30, crops.shape).astype(np.float32)
+    assert (reference.score(*code.encode_with_error(noise)) > 0.95).mean() > 0.8

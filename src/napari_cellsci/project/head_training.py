@@ -226,7 +226,9 @@ def assemble(
         store = generations.crops(bench, on_event=on_event, token=token)
         some = store[_spread(len(store))]
         pixels = PixelCode.fit(some, spec.clip)
-        known, known_error = pixels.encode_with_error(store[cells.rows])
+        labelled = store[cells.rows]
+        known = pixels.encode_views(labelled)
+        known_error = pixels.encode_with_error(labelled)[1]
         background = pixels.encode_with_error(some)[0]
     ood = OodReference.fit(
         known, known_error, cells.y, cells.groups, background=background
