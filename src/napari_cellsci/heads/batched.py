@@ -60,8 +60,9 @@ class BatchedMLP:
     ----------
     sizes : sequence of int
         Widths from the input to the output, for example ``(32, 16, 16, 16, 1)``.
-    seeds : sequence of int
-        One per model; a model is the same whatever others it is batched with.
+    seeds : sequence of int or None
+        One per model; a model is the same whatever others it is batched with. None
+        leaves its parameters at zero.
     dtype : torch.dtype
 
     Attributes
@@ -80,7 +81,7 @@ class BatchedMLP:
     def __init__(
         self,
         sizes: Sequence[int],
-        seeds: Sequence[int],
+        seeds: Sequence[int | None],
         dtype: torch.dtype = torch.float32,
     ) -> None:
         self.sizes = tuple(int(size) for size in sizes)
@@ -90,7 +91,7 @@ class BatchedMLP:
         for n_in, n_out in pairwise(self.sizes):
             start, middle, end = end, end + n_in * n_out, end + n_in * n_out + n_out
             self.slices.append((slice(start, middle), slice(middle, end)))
-        self.parameters = torch.empty(self.n_models, end, dtype=dtype)
+        self.parameters = torch.zeros(self.n_models, end, dtype=dtype)
         self.gradient = torch.zeros_like(self.parameters)
         self.mask: Tensor | None = None
         self.weights, self.biases = self.views(self.parameters)
@@ -98,7 +99,8 @@ class BatchedMLP:
         self._inputs: list[Tensor] = []
         self._slopes: list[Tensor] = []
         for row, seed in zip(self.parameters, seeds, strict=True):
-            self._initialise(row, random_streams(seed)[0])
+            if seed is not None:
+                self._initialise(row, random_streams(seed)[0])
 
     def views(self, buffer: Tensor) -> tuple[list[Tensor], list[Tensor]]:
         """Return weights (K, out, in) and biases (K, 1, out) as views of a buffer.
@@ -211,7 +213,7 @@ class BatchedMLP:
 
     def select(self, models: Sequence[int]) -> BatchedMLP:
         """Return a copy of some of the models, in that order."""
-        chosen = BatchedMLP(self.sizes, [0] * len(models), self.parameters.dtype)
+        chosen = BatchedMLP(self.sizes, [None] * len(models), self.parameters.dtype)
         chosen.parameters.copy_(self.parameters[list(models)])
         if self.mask is not None:
             chosen.mask = self.mask[list(models)].clone()
@@ -234,7 +236,7 @@ class BatchedMLP:
             If the tensors do not fit `sizes`.
         """
         parameters = state["parameters"]
-        models = cls(sizes, [0] * len(parameters), parameters.dtype)
+        models = cls(sizes, [None] * len(parameters), parameters.dtype)
         if parameters.shape != models.parameters.shape:
             raise ValueError(
                 f"parameters of shape {tuple(parameters.shape)} do not fit layers of "

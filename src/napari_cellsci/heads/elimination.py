@@ -12,7 +12,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -44,44 +43,43 @@ class Schedule:
     warmup : int
         Dense gradient steps before the first weight leaves.
     end : int
-        The step at which `targets[0]` is reached; on the way the excess over it falls
-        with the third power of the time left.
+        The step at which `first` is reached; the excess over it falls with the third
+        power of the time left.
     every : int
         Steps between eliminations on the way.
-    targets : tuple of int
-        Active weights, falling; each is held for `hold` steps.
-    hold : int
+    first, last : int arrays of shape (K,)
+        Active weights of each head at `end`, and in the very end.
+    pace : int
+        Steps after which one more weight leaves, between the two.
     """
 
     warmup: int
     end: int
     every: int
-    targets: tuple[int, ...]
-    hold: int = 0
+    first: npt.NDArray[np.int64]
+    last: npt.NDArray[np.int64]
+    pace: int = 1
 
     def __post_init__(self) -> None:
-        falling = all(a > b for a, b in pairwise(self.targets))
-        if not self.targets or not falling or self.targets[-1] < 1:
+        if (self.last < 1).any() or (self.first < self.last).any():
             raise InputError(
-                "The numbers of weights to keep must fall, and be at least 1."
+                "A head keeps at least one weight, and not more in the end than before."
             )
 
     @property
     def steps(self) -> npt.NDArray[np.int64]:
-        """The steps at which weights leave, in order."""
+        """The steps in which weights leave, in order."""
         way = np.arange(self.warmup, self.end, max(self.every, 1))
-        later = self.end + self.hold * np.arange(len(self.targets))
-        return np.concatenate([way, later])
+        later = np.arange(int((self.first - self.last).max()) + 1)
+        return np.concatenate([way, self.end + self.pace * later])
 
     def target(self, step: int, weights: Tensor) -> Tensor:
         """Return the weights left after `step`, starting from `weights` (K,)."""
+        first, last = torch.from_numpy(self.first), torch.from_numpy(self.last)
         if step >= self.end:
-            reached = 0 if self.hold == 0 else (step - self.end) // self.hold
-            last = min(reached, len(self.targets) - 1)
-            return torch.full_like(weights, self.targets[last])
+            return torch.maximum(first - (step - self.end) // self.pace, last)
         left = (1 - (step - self.warmup) / max(self.end - self.warmup, 1)) ** 3
-        excess = (weights - self.targets[0]).clamp(min=0)
-        return self.targets[0] + (excess * left).floor().long()
+        return first + ((weights - first).clamp(min=0) * left).floor().long()
 
 
 class EliminationRule:

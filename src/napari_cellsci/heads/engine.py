@@ -61,7 +61,12 @@ class FusedSteps:
         table_, wanted_, weight_ = arrays
         self._data = fused.Data(table_, n_views, wanted_, weight_)
         self._sizes = np.array(model.sizes, np.int64)
+        self._models = np.arange(model.n_models)
         self._work: list[object] = []
+
+    def retire(self, models: Tensor) -> None:
+        """Leave some models (bool, K) as they are from now on."""
+        self._models = self._models[~models.numpy()[self._models]]
 
     def __call__(
         self,
@@ -88,7 +93,7 @@ class FusedSteps:
         model, optimiser = self._model, self._optimiser
         k = model.n_models
         none = np.zeros(k, np.bool_)
-        outputs = np.empty((k, block.shape[2], model.sizes[-1]), np.float32)
+        outputs = np.zeros((k, block.shape[2], model.sizes[-1]), np.float32)
         state = self._fused.State(
             model.parameters.numpy(),
             optimiser.first.numpy(),
@@ -98,13 +103,13 @@ class FusedSteps:
             if model.mask is None
             else model.mask.numpy() != 0,
         )
-        threads = min(torch.get_num_threads(), k)
+        threads = max(min(torch.get_num_threads(), len(self._models)), 1)
         while len(self._work) < threads:
             self._work.append(self._fused.workspace(model.sizes))
 
         def run(thread: int) -> None:
             self._fused.train_models(
-                np.arange(thread, k, threads),
+                self._models[thread::threads].copy(),
                 self._sizes,
                 state,
                 none if due is None else due.numpy(),

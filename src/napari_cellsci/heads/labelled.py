@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -94,6 +95,14 @@ class LabelledLatents:
 
     def __len__(self) -> int:
         return len(self.y)
+
+    @property
+    def fingerprint(self) -> str:
+        """What tells these labels and latents from others."""
+        digest = hashlib.sha256(self.latents.numpy().tobytes())
+        for array in (self.y, np.unique(self.groups, return_inverse=True)[1]):
+            digest.update(np.asarray(array, np.int64).tobytes())
+        return digest.hexdigest()[:16]
 
     @property
     def rows(self) -> list[Indices]:

@@ -190,6 +190,14 @@ class HeadTraining:
                         )
                     on_event(Step(self.step, self.steps, {"loss": mean}))
 
+    def retire(self, models: Tensor) -> None:
+        """Leave some models (bool, K) as they are from now on, where that saves time.
+
+        Steps in torch take all models along; those retired mean nothing any more.
+        """
+        if self._fused is not None:
+            self._fused.retire(models)
+
     def _some_steps(self, end: int) -> tuple[Tensor, Tensor]:
         """Take steps until something is to be done; return the last outputs and rows.
 
@@ -254,14 +262,13 @@ class HeadTraining:
         self.optimiser.first.copy_(state["first"])
         self.optimiser.second.copy_(state["second"])
         self.step = self.optimiser.steps = int(state["step"])
-        if self.rule is not None:
-            self.rule.load_state_dict(
-                {
-                    name.removeprefix("rule."): value
-                    for name, value in state.items()
-                    if name.startswith("rule.")
-                }
-            )
+        rule = {
+            name.removeprefix("rule."): value
+            for name, value in state.items()
+            if name.startswith("rule.")
+        }
+        if self.rule is not None and rule:
+            self.rule.load_state_dict(rule)
         if self._silence is not None:
             for _ in range(self.step):
                 self._silence.draw()
