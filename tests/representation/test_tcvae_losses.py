@@ -288,7 +288,7 @@ def test_pixels_in_the_middle_count_more(size: int, focus: float) -> None:
     row = weights[size // 2, size // 2 :]
     assert torch.all(torch.diff(row) <= 0)
     expected = (1 - focus) + focus * np.exp(
-        -0.5 * (size / 2 - 0.5) ** 2 / (size / 4) ** 2
+        -0.5 * (size / 2 - 0.5) ** 2 / (size / 5) ** 2
     )
     at_edge, middle = float(row[-1]), float(row[0])
     assert at_edge / middle == pytest.approx(expected, rel=2e-3)

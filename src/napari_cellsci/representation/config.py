@@ -97,8 +97,8 @@ class EncoderConfig:
     focus : float
         How much less a pixel counts for the objective the farther it is from the middle
         of its crop, where the cell is: 0, the paper's choice, not at all; at most 1,
-        when pixels weigh by a Gaussian of a quarter of the crop's width. Less of the
-        code is then spent on neighbours.
+        when pixels weigh by a Gaussian of a fifth of the crop's width. Less of the code
+        is then spent on neighbours.
     beta_warmup : float
         Share of the steps over which β grows from γ to its value.
     batch : int

@@ -231,10 +231,10 @@ def focus_weights(size: int, focus: float) -> Tensor:
     """Return what the pixels of a crop count in the objective (S, S), 1 on average.
 
     ``1 − focus`` everywhere plus ``focus`` times a Gaussian about the crop's middle
-    whose standard deviation is a quarter of its width.
+    whose standard deviation is a fifth of its width.
     """
     r = torch.arange(size) - (size - 1) / 2
-    bell = torch.exp(-0.5 * (r / (size / 4)).square())
+    bell = torch.exp(-0.5 * (r / (size / 5)).square())
     weights = 1 - focus + focus * bell[:, None] * bell[None, :]
     return weights / weights.mean()
 
