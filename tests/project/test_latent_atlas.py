@@ -207,6 +207,9 @@ def test_bundles_made_before_get_the_name_too(ready: Project, convinced: None) -
     assert ready.bundle("alone").latent_names == {}
     ready.rename_latent(2, "")
     assert ready.bundle("scheme2-1").latent_names == {0: "bulk"}
+    ready.rename_latent(0, None)
+    bare = bundle_storage.describe(ready.bundle("scheme2-1"))[0]
+    assert bare == bundle_storage.describe(before)[0]
 
 
 def test_a_damaged_bundle_is_no_obstacle(ready: Project) -> None:

@@ -24,7 +24,11 @@ from napari_cellsci.project.pixel_code import PixelCode
 from napari_cellsci.project.plain import plain, with_nan
 from napari_cellsci.project.trouble import in_words
 from napari_cellsci.representation.encoder import Encoder
-from napari_cellsci.representation.storage import read_model, write_model
+from napari_cellsci.representation.storage import (
+    read_model,
+    write_atomically,
+    write_model,
+)
 
 if TYPE_CHECKING:
     from napari_cellsci.project.bundles import Bundle
@@ -92,6 +96,29 @@ def save(bundle: Bundle, folder: Path) -> None:
             _put(temporary, folder)
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
+
+
+def rename_latents(folder: Path, names: Mapping[int, str]) -> None:
+    """Give the latents of a saved bundle other names; the weights stay as they are.
+
+    Raises
+    ------
+    BundleError
+        If the bundle is damaged.
+    """
+    described, tensors = read_model(folder, kind=KIND, schema=SCHEMA)
+    weights = described.pop("weights")
+    if described.pop("digest", None) != digest(described, tensors):
+        raise BundleError(f"{folder / 'model.json'} was altered after it was saved.")
+    wanted = {str(index): name for index, name in sorted(names.items())}
+    if described.pop(NAMES, {}) == wanted:
+        return
+    if wanted:
+        described[NAMES] = wanted
+    described["digest"] = digest(described, tensors)
+    text = json.dumps({**described, "weights": weights}, indent=1, allow_nan=False)
+    with in_words(folder):
+        write_atomically(folder / "model.json", text.encode())
 
 
 def _put(new: Path, place: Path) -> None:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, get_args
 
 from napari_cellsci.errors import BundleError
 from napari_cellsci.project.bench import Bench
-from napari_cellsci.project.models import load_bundle, read_bundles
+from napari_cellsci.project.bundle_storage import rename_latents
+from napari_cellsci.project.models import read_bundles
 from napari_cellsci.representation.atlas import NamedBy, checked_name
 
 if TYPE_CHECKING:
@@ -87,9 +87,7 @@ def carry(bench: Bench, encoder: str) -> None:
             continue
         # A damaged bundle is told of when it is used.
         with suppress(BundleError):
-            bundle = load_bundle(bench, info.name)
-            if dict(bundle.latent_names) != names:
-                replace(bundle, latent_names=names).save(info.path)
+            rename_latents(info.path, names)
 
 
 def names_to_travel(bench: Bench, encoder: str) -> dict[int, str]:
