@@ -64,6 +64,31 @@ def test_the_whole_way_from_nothing_to_scores(
     assert "score" in pd.read_parquet(tmp_path / "all.parquet").columns
 
 
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (("frobnicate",), "frobnicate"),
+        (("new", "P"), "--image"),
+        (("new", "P", "--image", "F", "--pixel-size", "abc"), "--pixel-size"),
+        (("score", "P", "--colour"), "--colour"),
+        (("score",), "PROJECT"),
+    ],
+)
+def test_what_is_mistyped_is_told_in_one_sentence(
+    run: Run, ask: Ask, arguments: tuple[str, ...], told: str
+) -> None:
+    done = run(*arguments, code=2)
+    assert done.stdout == ""
+    assert len(done.stderr.splitlines()) == 1
+    assert told in done.stderr
+    assert "--help` tells more" in done.stderr
+    assert told in ask(*arguments, code=2)["error"]
+
+
+def test_alone_it_says_what_it_can_do(run: Run) -> None:
+    assert "import-labels" in run().stdout
+
+
 def test_machines_get_one_object_and_nothing_else(
     run: Run, ask: Ask, sample: Path, bundle: Path, tmp_path: Path
 ) -> None:

@@ -15,7 +15,7 @@ import tifffile
 from napari_cellsci.errors import InputError, ProjectError
 from napari_cellsci.io.movies import open_movie
 from napari_cellsci.project import Project, movie_files
-from napari_cellsci.tasks import Cancelled, CancelToken, Event
+from napari_cellsci.tasks import Cancelled, CancelToken, Event, Log
 
 RNG = np.random.default_rng(0)
 MOVIE = RNG.integers(100, 200, (3, 70, 80)).astype(np.uint16)
@@ -371,6 +371,19 @@ def test_movies_of_other_pixel_sizes_are_resampled(
         assert project.cells["movie"].tolist() == ["movie"] * n + ["movie-2"] * n
         project.labels.set(("movie-2", 1, 0), "metaphase")
         assert project.labels.as_series().index[0] >= n
+
+
+def test_the_same_tracks_again_are_warned_of(tmp_path: Path) -> None:
+    said: list[Event] = []
+    with make(tmp_path / "p", name="one") as project:
+        project.add_movie(MOVIE, moved(y=1), pixel_size=1, on_event=said.append)
+        assert not [event for event in said if isinstance(event, Log)]
+        project.add_movie(
+            MOVIE, TRACKS, pixel_size=0.5, name="two", on_event=said.append
+        )
+    warnings = [event.message for event in said if isinstance(event, Log)]
+    assert len(warnings) == 1
+    assert "'two' has the same tracks as 'one'" in warnings[0]
 
 
 def test_a_movie_that_does_not_fit_is_not_added(tmp_path: Path) -> None:

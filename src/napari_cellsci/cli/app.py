@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+import sys
+from collections.abc import Sequence
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from napari_cellsci import __version__
 from napari_cellsci.cli import (
@@ -16,6 +19,7 @@ from napari_cellsci.cli import (
     networks,
     results,
 )
+from napari_cellsci.cli.talk import tell_usage
 
 EXAMPLE = """\
 Find out what your tracked cells are doing.
@@ -38,9 +42,38 @@ A movie with tracks becomes a project folder; every cell is cropped, encoded and
 [bold]In the window[/bold]: cellsci demo
 """
 
+
+class OneSentence(TyperGroup):
+    """Tells a verb or an option that is not known like any other trouble."""
+
+    def main(
+        self,
+        args: Sequence[str] | None = None,
+        prog_name: str | None = None,
+        complete_var: str | None = None,
+        standalone_mode: bool = True,
+        windows_expand_args: bool = True,
+        **extra: Any,
+    ) -> Any:
+        """Run the command line `args` and leave with its exit code."""
+        given = list(sys.argv[1:] if args is None else args) or ["--help"]
+        try:
+            code = super().main(
+                given, prog_name, complete_var, False, windows_expand_args, **extra
+            )
+        except Exception as error:
+            # The classes of typer's own errors move between its versions.
+            if not (standalone_mode and hasattr(error, "format_message")):
+                raise
+            code = tell_usage(error, "--json" in given)
+        if not standalone_mode:
+            return code
+        sys.exit(code if isinstance(code, int) else 0)
+
+
 app = typer.Typer(
+    cls=OneSentence,
     help=EXAMPLE,
-    no_args_is_help=True,
     add_completion=False,
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,

@@ -186,6 +186,23 @@ def _end(sentence: str, code: int, as_json: bool) -> typer.Exit:
     return typer.Exit(code)
 
 
+def tell_usage(error: Any, as_json: bool) -> int:
+    """Say what is wrong with a command line, in one sentence; return the exit code.
+
+    Parameters
+    ----------
+    error : exception
+        Of typer's own, with `format_message`, `exit_code` and perhaps `ctx`.
+    as_json : bool
+        Whether a machine listens.
+    """
+    message = error.format_message().strip().rstrip(".")
+    context = getattr(error, "ctx", None)
+    verb = "cellsci" if context is None else context.command_path
+    _end(f"{message} (`{verb} --help` tells more).", error.exit_code, as_json)
+    return int(error.exit_code)
+
+
 @contextmanager
 def _interrupts(talk: Talk) -> Iterator[None]:
     """Let the first Ctrl-C cancel at the next safe point, and the second at once."""

@@ -28,7 +28,7 @@ from napari_cellsci.project.reading import (
 )
 from napari_cellsci.project.store import FILE_NAME, Store
 from napari_cellsci.project.tables import insert_cells
-from napari_cellsci.tasks import CancelToken, OnEvent, Progress, ignore
+from napari_cellsci.tasks import CancelToken, Log, OnEvent, Progress, ignore
 
 _BLANK_BATCH = 2048
 _PIXELS, _MASKS = Key("movies", ""), Key("movies", "", "masks")
@@ -105,6 +105,32 @@ def add_movie(
             _point_at_copies(inside, movie_id)
             insert_cells(inside, movie_id, first, new.cells)
     return name
+
+
+def tell_twin(
+    infos: Sequence[MovieInfo], cells: pd.DataFrame, new: NewMovie, on_event: OnEvent
+) -> None:
+    """Warn if a movie of the project has the very tracks of a new one.
+
+    Parameters
+    ----------
+    infos : sequence of MovieInfo
+    cells : DataFrame
+        All cells of the project.
+    new : NewMovie
+    """
+    where = ["track_id", "t", "y", "x"]
+    wanted = new.cells[where].to_numpy(dtype=np.float64)
+    for info in infos:
+        if info.n_cells != len(wanted):
+            continue
+        if np.array_equal(cells.iloc[info.rows][where].to_numpy(np.float64), wanted):
+            sentence = (
+                f"{new.movie.name!r} has the same tracks as {info.name!r}: if it is "
+                "the same movie, every cell counts twice, and figures on held-out "
+                "tracks come out too good."
+            )
+            on_event(Log(sentence, "warning"))
 
 
 def cut_into(

@@ -254,6 +254,7 @@ class Project(ModelsFace, LatentsFace, LayoutsFace, NetworksFace):
             on_event=on_event,
             token=token,
         )
+        creation.tell_twin(bench.movies(), bench.cells(), new, on_event)
         name = creation.add_movie(
             bench.store,
             bench.folder,

@@ -64,12 +64,15 @@ def _tell_project(
         named = "" if session.bundle is None else f" by {session.bundle.name}"
         scored = f"scored{named}"
         following = "To add another movie, choose its layers below."
+    job = panel.service.job
+    if job.warnings and job.state is JobState.DONE:
+        following = " ".join([*job.warnings, following])
     labelled = whole_number(len(project.labels)) if len(project.labels) else "none"
     panel.card.tell(
         f"{project.name}: {whole_number(session.n_cells)} cells in {where}, "
         f"{labelled} labelled, {scored}.",
         "good",
-        reason=panel.service.job.ending or following,
+        reason=job.ending or following,
         action=action,
         second=opening,
     )
