@@ -8,6 +8,7 @@ import pytest
 from qtpy.QtCore import QItemSelectionModel, QPoint, QPointF, Qt
 from qtpy.QtGui import QWheelEvent
 
+from napari_cellsci.panels.gallery import view as view_module
 from napari_cellsci.panels.gallery.model import RowRole
 from napari_cellsci.panels.gallery.order import sorted_rows
 from napari_cellsci.panels.gallery.panel import GalleryPanel
@@ -117,6 +118,33 @@ def test_the_sessions_selection_is_shown_in_the_list(
     assert sorted(chosen) == [1, 2, 3]
     session.select(None)
     assert gallery.view.selectionModel().selectedIndexes() == []
+
+
+def test_a_selection_in_many_pieces_is_shown_and_can_be_changed(
+    gallery: GalleryPanel,
+    session: Session,
+    qtbot: Any,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(view_module, "MOST_RUNS", 3)
+    view, rows = gallery.view, gallery.model.rows
+    session.select_many(rows[[1, 3, 5, 7, 9]])
+    assert [place for place in range(11) if view.is_chosen(place)] == [1, 3, 5, 7, 9]
+    assert view.selected_places().tolist() == [1, 3, 5, 7, 9]
+    view.show_place(0)
+
+    def click(place: int, key: Qt.KeyboardModifier) -> None:
+        middle = view.visualRect(gallery.model.index(place, 0)).center()
+        qtbot.mouseClick(view.viewport(), Qt.MouseButton.LeftButton, key, middle)
+
+    click(3, Qt.KeyboardModifier.ControlModifier)
+    assert set(session.selected) == set(rows[[1, 5, 7, 9]].tolist())
+    click(2, Qt.KeyboardModifier.ControlModifier)
+    assert session.current == rows[2]
+    assert len(session.selected) == 5
+    click(4, Qt.KeyboardModifier.NoModifier)
+    assert session.selected.tolist() == [rows[4]]
+    assert view.selected_places().tolist() == [4]
 
 
 def test_escape_clears_and_double_click_zooms(

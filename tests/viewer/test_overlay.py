@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 from qtpy.QtWidgets import QApplication, QWidget
 
+from napari_cellsci.viewer import overlay as overlay_module
 from napari_cellsci.viewer import painted, tags
 from napari_cellsci.viewer.navigation import Navigator
 from napari_cellsci.viewer.overlay import Overlay
@@ -212,6 +213,22 @@ def test_the_ring_surrounds_the_track_of_the_current_cell(
     assert sorted(ring.data[:, 0].tolist()) == sorted(table.t[rows].tolist())
     session.select(None)
     assert len(ring.data) == 0
+
+
+def test_of_very_many_selected_cells_those_of_the_present_frame_are_ringed(
+    viewer: Any,
+    session: Session,
+    overlay: Overlay,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(overlay_module, "MOST_RINGS", 10)
+    ring, table = by_role(viewer)["ring"], session.table
+    assert table is not None
+    session.select_many(range(session.n_cells))
+    for t in (0, 3):
+        session.service(Navigator).show_frame(t)
+        assert len(ring.data) == (table.t == t).sum()
+        assert set(ring.data[:, 0]) == {t}
 
 
 def test_going_to_a_cell_moves_time_and_brings_it_into_view(

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 MARKER_BORDER = 0.16
 RING_SIZE = 2.1
 RING_BORDER = 0.07
+MOST_RINGS = 2_000
+"""Of more selected cells only those of the present frame are ringed."""
 TAIL_FRAMES = 8
 _TEXT = {
     "string": "{score:+.1f}",
@@ -67,6 +69,7 @@ class Overlay:
         session.display_changed.connect(self._on_display)
         session.current_changed.connect(self._on_current)
         session.selection_changed.connect(self._on_current)
+        self._navigator.frame_changed.connect(self._on_current)
         viewer = session.viewer
         if viewer is not None:
             viewer.layers.events.removed.connect(self._on_removed)
@@ -335,6 +338,8 @@ class Overlay:
         if session.current is not None:
             rows = np.union1d(rows, table.rows_of_track(session.current))
         rows = rows[table.movie[rows] == table.code(shown.name)]
+        if len(rows) > MOST_RINGS:
+            rows = rows[table.t[rows] == self._navigator.frame]
         if np.array_equal(rows, self._ringed):
             return  # another frame of the same track
         self._ringed = rows

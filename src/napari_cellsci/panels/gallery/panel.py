@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-from qtpy.QtCore import QItemSelection, QItemSelectionModel, QModelIndex, Qt
+from qtpy.QtCore import QItemSelectionModel, QModelIndex, Qt
 from qtpy.QtGui import QColor, QResizeEvent
 from qtpy.QtWidgets import QComboBox, QLabel, QSizePolicy, QSlider, QToolButton
 
@@ -126,6 +126,7 @@ class GalleryPanel(PanelBase):
         self.spectrum.asked.connect(self.show_score)
         self.view.scrolled.connect(self._show_span)
         self.view.cleared.connect(self._clear)
+        self.view.toggled.connect(self._toggle)
         self.view.doubleClicked.connect(self._zoom)
         self.view.clicked.connect(self._go)
         self.view.selectionModel().selectionChanged.connect(self._on_picked)
@@ -255,17 +256,14 @@ class GalleryPanel(PanelBase):
         session = self.session
         self.delegate.current = -1 if session.current is None else session.current
         places = self.model.places_of(session.selected)
-        picked = QItemSelection()
-        for start, stop in _runs(places):
-            picked.select(self.model.index(start, 0), self.model.index(stop, 0))
         self._syncing = True
-        flag = QItemSelectionModel.SelectionFlag
-        self.view.selectionModel().select(picked, flag.ClearAndSelect)
+        self.view.show_selected(places)
         if session.current is not None:
             place = self.model.place_of(session.current)
             if place >= 0:
                 index = self.model.index(place, 0)
-                self.view.selectionModel().setCurrentIndex(index, flag.NoUpdate)
+                no_update = QItemSelectionModel.SelectionFlag.NoUpdate
+                self.view.selectionModel().setCurrentIndex(index, no_update)
                 if scroll:
                     self.view.show_place(place, middle=not self._in_view(place))
         self._syncing = False
@@ -295,6 +293,12 @@ class GalleryPanel(PanelBase):
         self.delegate.current = -1 if self.session.current is None else current
         self.view.viewport().update()
 
+    def _toggle(self, place: int) -> None:
+        """Take one cell into the selection, or out of it."""
+        row = self.model.rows[[place]]
+        rows = np.setxor1d(self.session.selected, row)
+        self.session.select_many(rows, int(row[0]) if row[0] in rows else None)
+
     def _go(self, index: QModelIndex) -> None:
         row = index.data(RowRole)
         if row is not None and len(self.session.selected) <= 1:
@@ -316,11 +320,3 @@ class GalleryPanel(PanelBase):
         self.spectrum.set_ink(self.theme.text)
         self.delegate.accent = QColor(self.theme.text)
         self.view.viewport().update()
-
-
-def _runs(places: np.ndarray) -> list[tuple[int, int]]:
-    """Return the first and last of each run of consecutive numbers."""
-    if not len(places):
-        return []
-    cuts = np.flatnonzero(np.diff(places) > 1) + 1
-    return [(int(run[0]), int(run[-1])) for run in np.split(places, cuts)]

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from qtpy.QtCore import (
     QItemSelection,
     QItemSelectionModel,
@@ -37,8 +38,11 @@ from qtpy.QtWidgets import (
 
 from napari_cellsci.panels.gallery.delegate import GAP
 
+MOST_RUNS = 200
+"""Qt's selections take seconds beyond some thousand pieces; ours are plain flags."""
 _FLAG = QItemSelectionModel.SelectionFlag
 _SHIFT = Qt.KeyboardModifier.ShiftModifier
+_CONTROL = Qt.KeyboardModifier.ControlModifier
 
 
 class GalleryView(QAbstractItemView):
@@ -50,16 +54,20 @@ class GalleryView(QAbstractItemView):
         Other cells came into view.
     cleared :
         Escape was pressed.
+    toggled : int
+        A cell is to join or leave a selection in many pieces.
     """
 
     scrolled = Signal()
     cleared = Signal()
+    toggled = Signal(int)
 
     def __init__(self) -> None:
         super().__init__()
         self._edge = 64
         self._anchor = 0
         self._middle = 0
+        self._scattered: NDArray[np.bool_] | None = None
         self.setObjectName("plain")
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
         self.setSelectionMode(QAbstractItemView.SelectionMode.ExtendedSelection)
@@ -244,6 +252,11 @@ class GalleryView(QAbstractItemView):
     def mousePressEvent(self, event: QMouseEvent) -> None:
         """Select a cell, or with Shift the range up to it."""
         index = self.indexAt(event.position().toPoint())
+        if self._scattered is not None and event.modifiers() & _CONTROL:
+            if index.isValid():
+                self.toggled.emit(index.row())
+            return
+        self._scattered = None
         if index.isValid() and event.modifiers() & _SHIFT:
             self._select_to(index.row())
             return
@@ -269,6 +282,7 @@ class GalleryView(QAbstractItemView):
             self.cleared.emit()
         elif move is not None and self._count():
             target = self.moveCursor(move, event.modifiers())
+            self._scattered = None
             if event.modifiers() & _SHIFT:
                 self._select_to(target.row())
             else:
@@ -311,7 +325,6 @@ class GalleryView(QAbstractItemView):
         model.prepare(first, last)
         painter = QPainter(self.viewport())
         painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform)
-        selection = self.selectionModel()
         delegate = self.itemDelegate()
         option = QStyleOptionViewItem()
         for place in range(first, last + 1):
@@ -320,12 +333,40 @@ class GalleryView(QAbstractItemView):
                 continue
             index = model.index(place, 0)
             option.state = QStyle.StateFlag.State_Enabled
-            if selection.isSelected(index):
+            if self.is_chosen(place):
                 option.state |= QStyle.StateFlag.State_Selected
             delegate.paint(painter, option, index)
 
-    def selected_places(self) -> np.ndarray:
+    def show_selected(self, places: NDArray[np.int64]) -> None:
+        """Select the cells at some places, sorted; whoever listens is told.
+
+        Parameters
+        ----------
+        places : array of int
+        """
+        cuts = np.flatnonzero(np.diff(places) > 1) + 1
+        self._scattered = None
+        picked = QItemSelection()
+        if len(cuts) < MOST_RUNS:
+            for run in np.split(places, cuts) if len(places) else []:
+                first, last = int(run[0]), int(run[-1])
+                model = self.model()
+                picked.select(model.index(first, 0), model.index(last, 0))
+        self.selectionModel().select(picked, _FLAG.ClearAndSelect)
+        if len(cuts) >= MOST_RUNS:
+            self._scattered = np.zeros(self._count(), bool)
+            self._scattered[places] = True
+
+    def is_chosen(self, place: int) -> bool:
+        """Return whether the cell at a place is selected."""
+        if self._scattered is not None:
+            return bool(self._scattered[place])
+        return bool(self.selectionModel().isSelected(self.model().index(place, 0)))
+
+    def selected_places(self) -> NDArray[np.int64]:
         """Return the places of the selected cells, sorted."""
+        if self._scattered is not None:
+            return np.flatnonzero(self._scattered)
         ranges = self.selectionModel().selection()
         spans = [np.arange(span.top(), span.bottom() + 1) for span in ranges]
         found = np.concatenate(spans) if spans else np.empty(0, np.int64)
