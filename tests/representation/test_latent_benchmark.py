@@ -57,7 +57,7 @@ TINY = Plan(
     final_steps=6,
     seeds=2,
     finalists=1,
-    methods=("beta-tcvae-20", "symmetry-1-beta-20"),
+    methods=("beta-tcvae-20", "symmetry-8-beta-20"),
 )
 
 
@@ -167,7 +167,7 @@ def test_a_stopped_benchmark_goes_on_and_ends_the_same(
         run_benchmark(out, TINY, on_event=stop_within_the_second_run, token=token)
     assert len(list((out / "screening").iterdir())) == 1
     begun = list((out / "running").iterdir())
-    assert [b.name for b in begun] == ["screening-symmetry-1-beta-20-0"]
+    assert [b.name for b in begun] == ["screening-symmetry-8-beta-20-0"]
     said: list[str] = []
 
     def listen(event: Event) -> None:
@@ -175,7 +175,7 @@ def test_a_stopped_benchmark_goes_on_and_ends_the_same(
             said.append(event.message)
 
     results = run_benchmark(out, resume=True, on_event=listen)
-    assert said[0].startswith("Run 2 of 4: symmetry-1-beta-20")
+    assert said[0].startswith("Run 2 of 4: symmetry-8-beta-20")
     plain, resumed = (
         [(r["encoder"], r["scores"]) for r in (*found.screening, *found.finals)]
         for found in (finished[1], results)
@@ -237,12 +237,12 @@ def test_finalists_are_the_best_of_the_best_routes() -> None:
         record("paper", 0.3),
         record("beta-tcvae-10", 0.6),
         record("beta-tcvae-20", 0.7),
-        record("symmetry-1-beta-20", 0.5),
-        record("symmetry-4-beta-20", None),
+        record("symmetry-8-beta-20", 0.5),
+        record("symmetry-2-beta-20", None),
         record("quantised-12x5", 0.1),
     ]
     chosen = [method.name for method in choose_finalists(screening, 3)]
-    assert chosen == ["beta-tcvae-20", "symmetry-1-beta-20", "paper"]
+    assert chosen == ["beta-tcvae-20", "symmetry-8-beta-20", "paper"]
     assert choose_finalists(screening, 0) == []
 
 

@@ -87,10 +87,10 @@ METHODS: tuple[Method, ...] = (
     *(_beta_vae(beta) for beta in (2, 5)),
     *(_tcvae(beta) for beta in (5, 10, 20, 40)),
     *(_tcvae(20, estimator) for estimator in ("mss", "mws")),
-    *(_symmetry(*pair) for pair in ((10, 1), (20, 1), (20, 4))),
-    _symmetry(20, 1, focus=1.0),
+    *(_symmetry(*pair) for pair in ((10, 8), (20, 2), (20, 8))),
+    _symmetry(20, 8, focus=0.7),
     *(_quantised(12, levels) for levels in (5, 12)),
-    _quantised(12, 8, symmetry=1.0),
+    _quantised(12, 8, symmetry=8.0),
     *(_joint(20, weight) for weight in (20, 200)),
 )
 
