@@ -113,7 +113,8 @@ def describe_latents(
             place = int(np.searchsorted(active, index))
             info = _judged(info, witnesses, place, effects)
         infos[index] = info
-    for pair in find_pairs(views, active.tolist()):
+    places = np.stack([effects.own, effects.centre], axis=1)
+    for pair in find_pairs(views, active.tolist(), places):
         _join(infos, pair, witnesses, active)
     return LatentAtlas(
         encoder=encoder,

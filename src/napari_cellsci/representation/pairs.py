@@ -17,10 +17,12 @@ from numpy.typing import NDArray
 from napari_cellsci.representation.signature import (
     COMPONENTS,
     FAMILIES,
+    MIRROR_X,
     component_owners,
     coordinates,
     covariances,
 )
+from napari_cellsci.representation.views import N_VIEWS, compose
 
 Doubles = NDArray[np.float64]
 
@@ -28,6 +30,9 @@ MIN_FAMILY = 0.5
 """Variance within the family that both members of a pair must have."""
 MIN_PURITY = 0.6
 """Mean share that both directions of a pair must reach."""
+LIKENESS = 0.2
+"""Weight of unlikeness against purity and closure: it decides between equals."""
+QUARTER_TURN = 1
 _RIDGE = 1e-9
 
 
@@ -69,8 +74,16 @@ class Pair:
         return self.purity - self.alone >= 0.1
 
 
-def find_pairs(views: NDArray[np.float32], candidates: Sequence[int]) -> list[Pair]:
+def find_pairs(
+    views: NDArray[np.float32],
+    candidates: Sequence[int],
+    traits: NDArray[np.float64] | None = None,
+) -> list[Pair]:
     """Find the pairs among some latents, best first; each latent is in one at most.
+
+    Two latents belong together if turning the picture never leads out of their plane
+    (*closure*). Where several fit equally well, those are paired that are most alike in
+    what else is known of them.
 
     Parameters
     ----------
@@ -78,22 +91,30 @@ def find_pairs(views: NDArray[np.float32], candidates: Sequence[int]) -> list[Pa
         Latents of the eight views of each cell.
     candidates : sequence of int
         The latents that carry information.
+    traits : array (D, k), optional
+        What makes latents alike, for example where they act; each of order one.
     """
     chosen = list(candidates)
     if len(chosen) < 2 or len(views) < 2:
         return []
     parts = covariances(views[:, :, chosen])
-    found = []
+    lags = lag_covariances(views[:, :, chosen], (QUARTER_TURN, MIRROR_X))
+    alike = None if traits is None else np.nan_to_num(traits[chosen])
+    found: list[tuple[float, Pair]] = []
     for family in FAMILIES:
-        members = [COMPONENTS.index(name) for name in family]
-        found += _of_family(parts, members, family, chosen)
-    found.sort(key=lambda pair: -pair.purity)
-    return _disjoint(found)
+        found += _of_family(parts, lags, alike, family, chosen)
+    found.sort(key=lambda scored: -scored[0])
+    return _disjoint([pair for _, pair in found])
 
 
 def _of_family(
-    parts: Doubles, members: list[int], family: tuple[str, str], chosen: list[int]
-) -> list[Pair]:
+    parts: Doubles,
+    lags: Doubles,
+    alike: Doubles | None,
+    family: tuple[str, str],
+    chosen: list[int],
+) -> list[tuple[float, Pair]]:
+    members = [COMPONENTS.index(name) for name in family]
     total = np.einsum("cdd->d", parts)
     own = np.einsum("cdd->cd", parts[members])
     with np.errstate(invalid="ignore", divide="ignore"):
@@ -106,18 +127,51 @@ def _of_family(
             both = np.ix_([first, second], [first, second])
             plane = parts[:, both[0], both[1]]
             directions, reached = plane_directions(plane, members)
-            alone = (shares[0, first] + shares[1, second]) / 2
-            if reached.min() >= MIN_PURITY:
-                found.append(
-                    Pair(
-                        (chosen[first], chosen[second]),
-                        family,
-                        directions,
-                        float(reached.mean()),
-                        float(alone),
-                    )
-                )
+            if reached.min() < MIN_PURITY:
+                continue
+            closed = closure(plane.sum(axis=0), lags[:, both[0], both[1]])
+            far = 0.0 if alike is None else np.abs(alike[p] - alike[q]).mean()
+            pair = Pair(
+                latents=(chosen[first], chosen[second]),
+                family=family,
+                directions=directions,
+                purity=float(reached.mean()),
+                alone=float((shares[0, first] + shares[1, second]) / 2),
+            )
+            found.append((pair.purity + 2 * closed - LIKENESS * float(far), pair))
     return found
+
+
+def lag_covariances(views: NDArray[np.floating], elements: Sequence[int]) -> Doubles:
+    """Return the covariance of latents of turned views with the views' own (G, D, D).
+
+    Averaged over all eight views as start; rows belong to the turned ones.
+    """
+    values = views - views.mean(axis=(0, 1), dtype=np.float64)
+    out = []
+    for g in elements:
+        turned = values[:, [compose(g, h) for h in range(N_VIEWS)]]
+        out.append(np.einsum("nhd,nhe->de", turned, values) / (len(views) * N_VIEWS))
+    return np.stack(out)
+
+
+def closure(covariance: Doubles, lags: Doubles) -> float:
+    """Return how much of a plane turns into the plane itself, 0 to 1.
+
+    The part of the variance of the turned latents that is a linear function of the
+    two, the least over the given turns.
+
+    Parameters
+    ----------
+    covariance : array (2, 2)
+    lags : array (G, 2, 2)
+        From `lag_covariances`.
+    """
+    scale = np.sqrt(np.maximum(np.diag(covariance), _RIDGE))
+    outer = scale[:, None] * scale
+    inverse = np.linalg.inv(covariance / outer + _RIDGE * np.eye(2))
+    kept = [np.trace(lag / outer @ inverse @ (lag / outer).T) / 2 for lag in lags]
+    return float(np.clip(min(kept), 0, 1))
 
 
 def plane_directions(plane: Doubles, members: Sequence[int]) -> tuple[Doubles, Doubles]:

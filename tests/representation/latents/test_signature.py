@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from napari_cellsci.errors import InputError
 from napari_cellsci.representation import signature
-from napari_cellsci.representation.pairs import find_pairs
+from napari_cellsci.representation.pairs import closure, find_pairs, lag_covariances
 from napari_cellsci.representation.signature import COMPONENTS
 from napari_cellsci.representation.views import N_VIEWS, compose
 
@@ -150,6 +150,45 @@ def test_skewed_pairs_are_found_too(views: Views) -> None:
     found = find_pairs((views @ mix).astype(np.float32), [1, 2])
     assert found[0].purity > 0.99
     assert found[0].turned
+
+
+def test_each_finds_its_own_partner(views: Views) -> None:
+    """Of two offsets, x and y of the same belong together."""
+    rng = np.random.default_rng(0)
+    other = views[rng.permutation(len(views))]
+    four = np.concatenate([views[:, :, 3:], other[:, :, 3:]], axis=2)[
+        :, :, [0, 3, 1, 2]
+    ]
+    found = find_pairs(four, range(4))
+    assert {frozenset(pair.latents) for pair in found} == {
+        frozenset({0, 2}),
+        frozenset({1, 3}),
+    }
+
+
+def test_likeness_decides_between_equals(views: Views) -> None:
+    """Elongations of the cell and of its surroundings are alike in symmetry."""
+    rng = np.random.default_rng(0)
+    other = views[rng.permutation(len(views))]
+    four = np.concatenate([views[:, :, 1:3], other[:, :, 1:3]], axis=2)
+    for order in ([0, 1, 2, 3], [0, 3, 2, 1]):
+        where = np.array([[0.9], [0.9], [0.1], [0.1]])[order]
+        found = find_pairs(four[:, :, order], range(4), where)
+        pairs = {frozenset(order[d] for d in pair.latents) for pair in found}
+        assert pairs == {frozenset({0, 1}), frozenset({2, 3})}
+
+
+def test_a_plane_that_turns_into_another_is_not_closed(views: Views) -> None:
+    lags = lag_covariances(views, (1, 4))
+    whole = np.cov(views.reshape(-1, 5), rowvar=False, bias=True)
+
+    def closed(p: int, q: int) -> float:
+        both = np.ix_([p, q], [p, q])
+        return closure(whole[both], lags[:, both[0], both[1]])
+
+    assert closed(3, 4) > 0.99
+    assert closed(1, 2) > 0.99
+    assert closed(0, 3) < 0.6
 
 
 def test_there_is_no_pair_of_two_that_follow_the_same(views: Views) -> None:
