@@ -461,6 +461,15 @@ def test_cancelling_heads_and_scores_leaves_the_project_usable(
     assert len(ready.score("alone").table) == len(ready)
 
 
+def test_start_from_keeps_what_latents_mean(ready: Project) -> None:
+    settings = {"steps": 1, "batch": 32}
+    first = ready.train_encoder("quick", symmetry=2.0, focus=0.5, **settings)
+    again = ready.train_encoder("quick", start_from=first, **settings)
+    assert (again.config.symmetry, again.config.focus) == (2.0, 0.5)
+    free = ready.train_encoder("quick", start_from=first, symmetry=0.0, **settings)
+    assert (free.config.symmetry, free.config.focus) == (0.0, 0.5)
+
+
 def test_start_from_takes_weights_over(ready: Project) -> None:
     first = ready.encoder()
     again = ready.train_encoder("quick", steps=1, batch=32, start_from="quick-1")

@@ -41,7 +41,7 @@ def train_encoder(
             start = find_encoder(bench, known)
     else:
         if start is not None:
-            overrides = {**start.config.architecture, **overrides}
+            overrides = {**start.config.inherited, **overrides}
         config = EncoderConfig.preset(preset, **overrides)
         run_id, name = None, free_name(bench, "encoders", name, preset)
     crops = generations.crops(bench, on_event=on_event, token=token)

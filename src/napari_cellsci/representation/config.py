@@ -213,6 +213,14 @@ class EncoderConfig:
         used = (*_ARCHITECTURE, "quantise") if self.quantise else _ARCHITECTURE
         return {name: values[name] for name in used}
 
+    @property
+    def inherited(self) -> dict[str, Any]:
+        """The fields an encoder passes on to one that starts from its weights.
+
+        Its architecture, and what keeps the meaning of its latents in place.
+        """
+        return {**self.architecture, "symmetry": self.symmetry, "focus": self.focus}
+
     def beta_at(self, step: int) -> float:
         """Weight of the total correlation at a step counted from 0."""
         warmup = round(self.beta_warmup * self.steps)
