@@ -68,6 +68,7 @@ def test_maps_are_read_along_both_inputs() -> None:
 @pytest.mark.parametrize(
     ("function", "holding"),
     [
+        (lambda x, y: x**2 + 0 * y, set()),
         (lambda x, y: x**2 + y, {0}),
         (lambda x, y: np.abs(y) + x, {1}),
         (lambda x, y: x + y, {2}),
@@ -113,7 +114,7 @@ def test_a_map_in_one_sentence() -> None:
     said = in_words(plane(lambda x, y: x * y), ["a z1", "b z2"], "h1.0")
     assert said.startswith("H1.0 depends on a z1 and b z2 together;")
     said = in_words(plane(lambda x, y: np.maximum(y, 0) * x), ["a z1", "b z2"], "h1.0")
-    assert "rises with a z1, with b z2 it depends on a z1" in said
+    assert "rises with a z1; how it goes with b z2 depends on a z1" in said
 
 
 def one_input_each(*functions: str) -> Topology:

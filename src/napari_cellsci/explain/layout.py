@@ -19,6 +19,8 @@ MOST_EDGES = 60
 """Connections drawn at most, unless asked otherwise: more cannot be told apart."""
 MOST_INPUTS = 8
 """Inputs drawn at most of a network that is not drawn whole."""
+SPREAD = 0.6
+"""Part of the width over which a row spreads at least."""
 _PULLS = 8
 
 
@@ -266,10 +268,11 @@ def _positions(
         near[edge.target].append((edge.source, strength))
         near[edge.source].append((edge.target, strength))
     widest = max(max(map(len, rows)), 2)
+    gaps = [max(1 / widest, SPREAD / max(len(row), 1)) for row in rows]
     for _ in range(_PULLS):
-        for row in filter(None, rows[1:]):
+        for row, gap in list(zip(rows, gaps, strict=True))[1:]:
             wanted = np.array([_pulled(node, near[node], x) for node in row])
-            for node, place in zip(row, _apart(wanted, 1 / widest), strict=True):
+            for node, place in zip(row, _apart(wanted, gap), strict=True):
                 x[node] = float(place)
     return {node: (place, float(node.layer)) for node, place in x.items()}
 
@@ -294,7 +297,7 @@ def _apart(wanted: Floats, gap: float) -> Floats:
     are out of order.
     """
     n = len(wanted)
-    gap = min(gap, 1 / n)
+    gap = min(gap, 1 / max(n, 1))
     blocks: list[tuple[float, int]] = []
     for value in wanted - gap * np.arange(n):
         mean, size = float(value), 1
@@ -303,7 +306,7 @@ def _apart(wanted: Floats, gap: float) -> Floats:
             mean = (mean * size + other * others) / (size + others)
             size += others
         blocks.append((mean, size))
-    pooled = np.concatenate([np.full(size, mean) for mean, size in blocks])
+    pooled = np.concatenate([np.full(size, mean) for mean, size in blocks] or [wanted])
     low, high = gap / 2, 1 - gap / 2 - gap * (n - 1)
     return np.asarray(np.clip(pooled, low, max(high, low)) + gap * np.arange(n))
 

@@ -109,10 +109,13 @@ _PLANE: tuple[_Turn, ...] = (
 def symmetries(response: Response) -> list[Symmetry]:
     """Measure every symmetry that makes sense on the grid of a response.
 
-    Mirrors need a range that is symmetric about 0, exchanges equal ranges.
+    Mirrors need a range that is symmetric about 0, exchanges equal ranges; there are
+    none to speak of if an input does nothing.
     """
     total = response.total
     span = float(np.ptp(total))
+    if "flat" in shapes_along(response):
+        return []  # what does not change is the same on both sides
     if span == 0 or not all(np.allclose(a, -a[::-1]) for a in response.axes):
         return []
     if total.ndim == 1:
@@ -160,8 +163,10 @@ def in_words(
         which = " or ".join(names)
         return f"{_capital(target)} does not depend on {which} ({tested})."
     course = _course(response, names)
-    sides, alike = _sides(response, classes), _alike(response, names)
-    return f"{_capital(target)} {course}{sides}; {alike} ({tested})."
+    said = f"{_capital(target)} {course}{_sides(response, classes)}"
+    if "flat" not in shapes_along(response):
+        said += f"; {_alike(response, names)}"
+    return f"{said} ({tested})."
 
 
 def _course(response: Response, names: Sequence[str]) -> str:
@@ -182,8 +187,8 @@ def _course(response: Response, names: Sequence[str]) -> str:
     ]
     for axis, kind in enumerate(kinds):
         if kind == "winds":
-            said.append(f"with {names[axis]} it depends on {names[1 - axis]}")
-    return f"{said[0]}, {said[1]}" if "winds" in kinds else " and ".join(said)
+            said.append(f"how it goes with {names[axis]} depends on {names[1 - axis]}")
+    return f"{said[0]}; {said[1]}" if "winds" in kinds else " and ".join(said)
 
 
 def _sides(response: Response, classes: Sequence[str]) -> str:
