@@ -44,7 +44,8 @@ def layout(latent: int) -> tuple[Irrep, ...]:
     A2
         The sign of a chirality.
     """
-    kinds = [*_FIRST[:latent], *["A1"] * (latent - len(_FIRST))]
+    rest: list[Irrep] = ["A1"] * (latent - len(_FIRST))
+    kinds = [*_FIRST[:latent], *rest]
     if kinds[-1] == "Ex":  # Its partner did not fit.
         kinds[-1] = "A1"
     return tuple(kinds)
