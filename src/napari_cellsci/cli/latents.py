@@ -114,6 +114,9 @@ def _told(talk: Talk, atlas: LatentAtlas, written: Sequence[Path]) -> str:
     silent = " ".join(info.symbol for info in sorted_by_number(atlas.inactive))
     if silent:
         lines.append(f"{len(atlas.inactive)} latents carry nothing: {silent}")
+    if atlas.disputed:
+        lines.append("Without a name, since the two witnesses do not agree:")
+        lines += [f"  {info.symbol}  {info.note}" for info in atlas.disputed]
     lines.append(_evidence(atlas))
     if written:
         files = ", ".join(path.name for path in written)

@@ -190,6 +190,11 @@ class LatentAtlas:
         return tuple(info for info in self.latents if not info.active)
 
     @property
+    def disputed(self) -> tuple[LatentInfo, ...]:
+        """The latents that follow a property closely but disagree in symmetry."""
+        return tuple(info for info in self.latents if info.best and not info.suggestion)
+
+    @property
     def names(self) -> dict[int, str]:
         """Names by number, of the latents that have one."""
         ordered = sorted(self.latents, key=lambda info: info.index)

@@ -12,7 +12,8 @@ resamples of whole tracks. They **agree** in a resample if
 The latent is named after the factor if they agree on it in at least `CONFIDENCE` of the
 resamples. Where two latents carry a property turned against the image axes (`pairs`),
 the same is asked of the two directions of their plane (`Witnesses.of_pair`), and each
-is named by the angle at which it grows.
+is named by the angle at which it grows; if the plane does not agree, each is judged by
+itself.
 
 Without masks there are no shapes to agree with: then signature and decoder (`motion`)
 give a category and a tentative *reading*, but no name. Neighbours are the exception,
@@ -290,7 +291,8 @@ def _join(
                 )
             return
     for index in pair.latents:
-        infos[index] = _unnamed_in_pair(infos[index], pair)
+        if infos[index].suggestion is None:
+            infos[index] = _unnamed_in_pair(infos[index], pair)
 
 
 def _named_in_pair(
@@ -319,7 +321,7 @@ def _named_in_pair(
 
 
 def _unnamed_in_pair(info: LatentInfo, pair: Pair) -> LatentInfo:
-    """Take back what was said of one latent of a turned pair by itself."""
+    """Say what one latent of a turned pair is like, together with the other."""
     known = next(known for known in FACTOR_PAIRS if known.family == pair.family)
     flow = [info.motions.get(_flow_of(name), 0.0) for name in known.factors]
     reading, low, high = "turns with the picture", None, None
@@ -331,7 +333,6 @@ def _unnamed_in_pair(info: LatentInfo, pair: Pair) -> LatentInfo:
         low, high = known.words(angle)
     return replace(
         info,
-        suggestion=None,
         reading=reading,
         low=low,
         high=high,

@@ -102,6 +102,7 @@ def test_witnesses_that_disagree_give_no_name(
     atlas = described(views, painter(), factors)
     assert atlas[0].name is None
     assert atlas[0].best == "offset_x"
+    assert {info.index for info in atlas.disputed} == {0, 3}
     assert atlas[0].note == (
         f"It follows offset_x most closely "
         f"(ρ = {atlas[0].correlations['offset_x'].spearman:+.2f}), which would be x, "
