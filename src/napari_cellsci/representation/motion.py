@@ -34,8 +34,9 @@ def motions(
     """Measure which flows the effect of a latent consists of.
 
     ``dec(z + δ·e_d) − dec(z − δ·e_d)`` is regressed on the flows of the picture between
-    the two, with the picture itself and a constant (per channel) as further terms,
-    because normalised pixels change with contrast too.
+    the two, with the picture itself and a constant as further terms, because normalised
+    pixels change with contrast too. Of several channels the one counts in which a flow
+    explains most: what grows in one channel may do something else in another.
 
     Parameters
     ----------
@@ -62,16 +63,21 @@ def motions(
     pictures = encoder.decode(np.concatenate([anchors + step, anchors - step]))
     above, below = np.split(pictures.astype(np.float64), 2)
     effect, middle = above - below, (above + below) / 2
-    terms = np.concatenate([flows(middle), _per_channel(middle)])
     weights = np.ones(effect.shape[-2:]) if region is None else np.sqrt(region)
-    target = (effect * weights).ravel()
-    return dict(
-        zip(FLOWS, _signed_parts((terms * weights), target).tolist(), strict=True)
-    )
+    best, explained = np.zeros(len(FLOWS)), 0.0
+    for channel in range(effect.shape[1]):
+        picture = middle[:, channel]
+        terms = [*flows(picture), picture, np.ones_like(picture)]
+        target = (effect[:, channel] * weights).ravel()
+        parts = _signed_parts(np.stack(terms) * weights, target)
+        here = float(np.abs(parts).max() * (target @ target))
+        if here > explained:
+            best, explained = parts, here
+    return dict(zip(FLOWS, best.tolist(), strict=True))
 
 
 def flows(pictures: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return what each of `FLOWS` changes in pictures (n, C, S, S): (6, n, C, S, S)."""
+    """Return what each of `FLOWS` changes in pictures (…, S, S): (6, …, S, S)."""
     down, right = np.gradient(pictures, axis=(-2, -1))
     size = pictures.shape[-1]
     place = np.arange(size) - (size - 1) / 2
@@ -92,16 +98,6 @@ def leading_flow(parts: Mapping[str, float]) -> str | None:
     """Return the flow that explains most, None if there is none."""
     found = max(parts, key=lambda name: abs(parts[name]), default=None)
     return found if found is not None and abs(parts[found]) > 0 else None
-
-
-def _per_channel(pictures: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return each channel's picture and constant as terms of their own."""
-    channels = pictures.shape[1]
-    out = np.zeros((2 * channels, *pictures.shape))
-    for channel in range(channels):
-        out[2 * channel, :, channel] = pictures[:, channel]
-        out[2 * channel + 1, :, channel] = 1
-    return out
 
 
 def _signed_parts(

@@ -73,6 +73,19 @@ def test_contrast_alone_is_no_flow(painter: Any) -> None:
     assert max(map(abs, parts.values())) < 0.01
 
 
+def test_of_two_channels_the_one_that_flows_counts(painter: Any) -> None:
+    """The object grows in one channel, and the other channel only gets noisier."""
+    noise = np.random.default_rng(0).normal(size=(1, 1, 32, 32))
+
+    class Both:
+        def decode(self, z: np.ndarray) -> np.ndarray:
+            other = noise * (1 + 0.05 * z[:, :1, None, None])
+            return np.concatenate([other, painter().decode(z)], axis=1)
+
+    both: Any = Both()
+    assert motions(both, 0, ZERO)["size"] > 0.5
+
+
 def test_flows_move_each_channel() -> None:
     picture = np.zeros((1, 2, 8, 8))
     picture[0, 1] = np.arange(8)
