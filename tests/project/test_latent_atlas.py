@@ -10,12 +10,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+import tifffile
 
 from napari_cellsci.errors import BundleError, InputError
 from napari_cellsci.project import Bundle, Project, bundle_storage, latent_atlas
 from napari_cellsci.project.store import FILE_NAME, Store
 from napari_cellsci.representation.atlas import LatentAtlas
 from napari_cellsci.representation.storage import write_model
+from napari_cellsci.representation.vocabulary import FACTORS, FLOW_FACTORS
 from napari_cellsci.tasks import Cancelled, CancelToken, Done, Progress
 
 
@@ -296,3 +298,30 @@ def test_names_stay_with_their_encoder(ready: Project, tmp_path: Path) -> None:
     ready.rename_latent(0, "size")
     shutil.rmtree(tmp_path / "gone", ignore_errors=True)
     assert ready.latent_atlas("shipped").label(0) != "size z0"
+
+
+# --- real cells ----------------------------------------------------------------------
+
+
+def test_real_nuclei_name_the_shipped_latents(real_data: Path, tmp_path: Path) -> None:
+    """Symmetry, masks and decoder say the same of HeLa nuclei nobody trained on."""
+    hela = real_data / "hela"
+    frames = slice(0, 6)
+    with Project.create(
+        tmp_path / "p",
+        image=tifffile.imread(hela / "movie.tif")[frames],
+        masks=tifffile.imread(hela / "tracked_labels.tif")[frames],
+        axes="TYX",
+        pixel_size=0.645,
+    ) as project:
+        atlas = project.latent_atlas("shipped")
+    names = list(atlas.names.values())
+    assert "size" in names
+    assert any(name.startswith("elongation") for name in names)
+    assert atlas.equivariance > 0.8
+    for info in atlas.active:
+        if info.suggestion is None or info.reading != f"like {info.suggestion}":
+            continue
+        factor = FACTORS[str(info.best)]
+        flow = next(flow for flow, name in FLOW_FACTORS.items() if name == info.best)
+        assert (info.low, info.high) == factor.words(info.motions[flow])
