@@ -155,6 +155,31 @@ def test_a_cut_of_hidden_neurons_can_be_the_input() -> None:
         )
 
 
+def test_a_neuron_that_is_held_stops_what_would_pass_through_it() -> None:
+    topology = random_network(5, density=1.0)
+    at = np.random.default_rng(0).normal(size=6)
+    held = {Node(1, 2): 0.7, Node(2, 1): -0.2, Node(0, 3): 1.5}
+    found = respond(
+        topology, [Node(0, 0), Node(0, 1)], topology.output, at=at, steps=5, held=held
+    )
+    rows = np.tile(at, (25, 1))
+    x, y = np.meshgrid(*found.axes)
+    rows[:, 0], rows[:, 1] = x.ravel(), y.ravel()
+    expected = outputs(topology, rows, held)[:, 0].reshape(5, 5)
+    np.testing.assert_allclose(found.total, expected, atol=1e-10)
+    points, slopes = arrows(topology, found, at=at, held=held, count=2)
+    step = 1e-5
+    for i in range(2):
+        ahead, back = np.tile(at, (4, 1)), np.tile(at, (4, 1))
+        ahead[:, :2], back[:, :2] = points, points
+        ahead[:, i] += step
+        back[:, i] -= step
+        difference = outputs(topology, ahead, held) - outputs(topology, back, held)
+        np.testing.assert_allclose(
+            slopes[:, i], difference[:, 0] / (2 * step), atol=1e-6
+        )
+
+
 @pytest.mark.parametrize(
     ("inputs", "target", "words"),
     [

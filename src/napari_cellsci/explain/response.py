@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from napari_cellsci.errors import InputError
 from napari_cellsci.explain.activity import activations, before_mish
-from napari_cellsci.explain.streams import sub_network
+from napari_cellsci.explain.streams import SubNetwork, sub_network
 from napari_cellsci.explain.topology import Floats, Node, Topology
 from napari_cellsci.heads.batched import mish, mish_with_slope
 
@@ -103,23 +103,65 @@ def respond(
     ranges = [(LOW, HIGH)] * len(inputs) if ranges is None else ranges
     axes = tuple(np.linspace(low, high, steps) for low, high in ranges)
     grid = np.meshgrid(*axes)
-    held = held or {}
-    moving = {node: part.ravel() for node, part in zip(inputs, grid, strict=True)}
+    there = activations(topology, _rows(at, 1), held)
+    paths = sub_network(topology, inputs, [target])
+    pure = sub_network(topology, inputs, [target], exclude) if exclude else paths
+    moved = {node: part.ravel() for node, part in zip(inputs, grid, strict=True)}
     layer = target.layer - 1
-    paths = sub_network(topology, inputs, [target], exclude)
-    on_path = paths.masks[layer][target.number]
-    weight = topology.weights[layer][target.number]
-    there = activations(topology, _rows(at, 1), held)[layer][0]
-    rest = np.where(on_path, 0.0, weight)
-    below = activations(topology, _rows(at, grid[0].size), {**held, **moving})[layer]
+    numbers, values = _along(topology, paths, moved, there, set(held or ()), layer)
+    on_path = np.zeros(topology.sizes[layer], bool)
+    on_path[numbers] = pure.masks[layer][target.number][numbers]
+    weight = np.where(on_path, topology.weights[layer][target.number], 0.0)
+    rest = topology.weights[layer][target.number] - weight
     return Response(
         tuple(inputs),
         target,
         axes,
-        (below[:, on_path] @ weight[on_path]).reshape(grid[0].shape),
-        topology.bias(target) + float(there @ rest),
+        (values @ weight[numbers]).reshape(grid[0].shape),
+        topology.bias(target) + float(there[layer][0] @ rest),
         target.layer == topology.last,
     )
+
+
+def _along(
+    topology: Topology,
+    paths: SubNetwork,
+    moved: dict[Node, Floats],
+    there: list[Floats],
+    held: set[Node],
+    last: int,
+) -> tuple[NDArray[np.intp], Floats]:
+    """Return which neurons of a layer lie on the paths, and their activations.
+
+    Only these are computed for every place of the grid; all others stay as they are.
+    """
+    numbers, values = _of_layer(moved, 0)
+    for layer in range(last):
+        found = np.flatnonzero(paths.masks[layer].any(1)).tolist()
+        free = [number for number in found if Node(layer + 1, number) not in held]
+        into = np.array(free, np.intp)
+        weight = topology.weights[layer][into]
+        # What comes from neurons that do not move is the same everywhere.
+        still = there[layer][0].copy()
+        still[numbers] = 0
+        usual = weight @ still + topology.biases[layer][into]
+        sums = torch.from_numpy(values @ weight[:, numbers].T + usual)
+        own, given = _of_layer(moved, layer + 1)
+        numbers = np.concatenate([into, own])
+        bent = np.asarray(mish(sums).numpy())
+        values = np.concatenate([bent, given], axis=1) if len(own) else bent
+    return numbers, values
+
+
+def _of_layer(moved: dict[Node, Floats], layer: int) -> tuple[NDArray[np.intp], Floats]:
+    """Return the neurons of a layer that are set, and their values (n, k)."""
+    n = len(next(iter(moved.values())))
+    here = [
+        (node.number, value) for node, value in moved.items() if node.layer == layer
+    ]
+    numbers = np.array([number for number, _ in here], np.intp)
+    values = [value for _, value in here]
+    return numbers, np.stack(values, axis=1) if values else np.empty((n, 0))
 
 
 def gradient(

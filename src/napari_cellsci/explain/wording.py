@@ -61,10 +61,28 @@ def shapes_along(response: Response) -> list[Shape]:
     if total.ndim == 1:
         return [shape_of(total)]
     span = float(np.ptp(total))
-    found: list[Shape] = []
-    for lines in (total, total.T):
-        kinds = {shape_of(line, span) for line in lines} - {"flat"}
-        found.append(_common(kinds))
+    return [_common(_shapes(lines, span)) for lines in (total, total.T)]
+
+
+def _shapes(lines: Floats, span: float) -> set[Shape]:
+    """Return how many curves (m, n) run, those that hardly change left out."""
+    stray = STRAY * span
+    lines = lines[np.ptp(lines, axis=1) > stray]
+    rises = (np.maximum.accumulate(lines, axis=1) - lines).max(
+        axis=1, initial=0
+    ) <= stray
+    falls = (lines - np.minimum.accumulate(lines, axis=1)).max(
+        axis=1, initial=0
+    ) <= stray
+    found: set[Shape] = set()
+    if rises.any():
+        found.add("rises")
+    if falls.any():
+        found.add("falls")
+    for line in lines[~(rises | falls)]:
+        if len(found) > 1:
+            break  # they differ: the rest cannot change that
+        found.add(shape_of(line, span))
     return found
 
 
@@ -112,10 +130,14 @@ def symmetries(response: Response) -> list[Symmetry]:
     Mirrors need a range that is symmetric about 0, exchanges equal ranges; there are
     none to speak of if an input does nothing.
     """
-    total = response.total
-    span = float(np.ptp(total))
     if "flat" in shapes_along(response):
         return []  # what does not change is the same on both sides
+    return _symmetries(response)
+
+
+def _symmetries(response: Response) -> list[Symmetry]:
+    total = response.total
+    span = float(np.ptp(total))
     if span == 0 or not all(np.allclose(a, -a[::-1]) for a in response.axes):
         return []
     if total.ndim == 1:
@@ -162,15 +184,15 @@ def in_words(
     if float(np.ptp(response.total)) < 1e-9:
         which = " or ".join(names)
         return f"{_capital(target)} does not depend on {which} ({tested})."
-    course = _course(response, names)
+    kinds = shapes_along(response)
+    course = _course(response, kinds, names)
     said = f"{_capital(target)} {course}{_sides(response, classes)}"
-    if "flat" not in shapes_along(response):
+    if "flat" not in kinds:
         said += f"; {_alike(response, names)}"
     return f"{said} ({tested})."
 
 
-def _course(response: Response, names: Sequence[str]) -> str:
-    kinds = shapes_along(response)
+def _course(response: Response, kinds: Sequence[Shape], names: Sequence[str]) -> str:
     if response.total.ndim == 1:
         words = _VERBS[kinds[0]].format(names[0])
         if kinds[0] not in ("valley", "peak"):
@@ -178,7 +200,7 @@ def _course(response: Response, names: Sequence[str]) -> str:
         turn = np.argmin if kinds[0] == "valley" else np.argmax
         place = float(response.axes[0][turn(response.total)])
         return f"{words}, turning at {_number(place, 2)}"
-    if kinds == ["winds", "winds"]:
+    if list(kinds) == ["winds", "winds"]:
         return f"depends on {names[0]} and {names[1]} together"
     said = [
         _VERBS[kind].format(name)
@@ -213,7 +235,7 @@ def _crossings(x: Floats, y: Floats) -> list[float]:
 
 
 def _alike(response: Response, names: Sequence[str]) -> str:
-    found = symmetries(response)
+    found = _symmetries(response)
     holding = [item for item in found if item.holds]
     if not found:
         return "symmetry was not tested on this range"
