@@ -203,6 +203,58 @@ def test_cancelling_leaves_no_half_made_project(
     assert panel.run_line.button.text() == "Crop cells"
 
 
+def opened(panel: CellsPanel, qtbot: Any, kind: str, path: Path) -> None:
+    panel.rows.buttons[kind]._emit(str(path))
+    assert finished(qtbot, panel) is JobState.DONE
+
+
+def test_files_are_opened_as_layers_and_cropped_from_their_files(
+    panel: CellsPanel, session: Session, viewer: Any, qtbot: Any, mitosis_files: Path
+) -> None:
+    opened(panel, qtbot, "Image", mitosis_files / "movie.tif")
+    assert panel.pixel_size.value() == pytest.approx(0.333)
+    opened(panel, qtbot, "Tracks", mitosis_files / "tracks.csv")
+    opened(panel, qtbot, "Labels", mitosis_files / "labels.tif")
+    image, tracks, labels = panel.layers()
+    assert (image.name, tracks.name, labels.name) == ("movie", "tracks", "labels")
+    np.testing.assert_allclose(tracks.scale, image.scale)
+    np.testing.assert_allclose(labels.scale, image.scale)
+    command = panel.command_line()
+    assert command is not None
+    assert f'--tracks "{mitosis_files / "tracks.csv"}"' in command
+    panel.run()
+    assert finished(qtbot, panel) is JobState.DONE
+    assert session.project is not None
+    info = session.project.movies[0]
+    assert info.path == mitosis_files / "movie.tif"
+    assert not info.copied
+    assert info.masks_path == mitosis_files / "labels.tif"
+
+
+def test_tracks_that_come_with_masks_are_two_layers(
+    panel: CellsPanel, viewer: Any, qtbot: Any, mitosis_files: Path
+) -> None:
+    opened(panel, qtbot, "Image", mitosis_files / "movie.tif")
+    opened(panel, qtbot, "Tracks", mitosis_files / "labels.tif")
+    assert [type(layer).__name__ for layer in panel.layers()] == [
+        *("Image", "Tracks", "Labels")
+    ]
+    previewed(qtbot, panel)
+    assert "cells in" in panel.caption.text()
+
+
+def test_files_that_cannot_be_opened_are_told_of(
+    panel: CellsPanel, viewer: Any, qtbot: Any, mitosis_files: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "odd.csv").write_text("a,b\n1,2\n")
+    panel.rows.buttons["Tracks"]._emit(str(tmp_path / "odd.csv"))
+    assert finished(qtbot, panel) is JobState.FAILED
+    assert "no column track_id" in panel.card.text.text()
+    panel.rows.buttons["Tracks"]._emit("")
+    assert panel.service.job.state is JobState.FAILED
+    assert len(viewer.layers) == 0
+
+
 def test_what_cannot_be_used_is_refused_in_one_sentence(
     panel: CellsPanel, layers: dict[str, Any], session: Session, viewer: Any, qtbot: Any
 ) -> None:
@@ -314,7 +366,7 @@ def test_an_error_stays_until_something_else_is_chosen(
     scale = (4, 0.333, 0.333)
     far = viewer.add_tracks([[1, 0, 900, 900], [1, 1, 900, 900]], scale=scale)
     choose(panel, image=layers["image"], tracks=far)
-    panel._on_chosen()
+    panel.rows._on_activated()
     panel.run()
     assert finished(qtbot, panel) is JobState.FAILED
     viewer.add_image(np.zeros((3, 20, 20)), name="unrelated")

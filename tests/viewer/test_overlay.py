@@ -58,6 +58,35 @@ def test_a_project_is_shown_with_everything_coloured_by_score(
     np.testing.assert_allclose(markers.scale, scale)
 
 
+def test_a_click_within_an_outline_means_its_cell(
+    viewer: Any, session: Session, overlay: Overlay
+) -> None:
+    picker, table = session.service(Picker), session.table
+    assert table is not None
+    assert session.project is not None
+    masks = np.asarray(session.project.masks())[0]
+    image = by_role(viewer)["image"]
+    session.service(Navigator).show_frame(0)
+    for row in table.rows_at("movie", 0):
+        label = table.label[row] or table.track[row]
+        ys, xs = np.nonzero(masks == label)
+        far = np.hypot(ys - table.y[row], xs - table.x[row]).argmax()
+        world = image.data_to_world((0, ys[far], xs[far]))
+        assert picker.cell_at(world) == row
+    assert overlay.row_at(0, -5, 3) is None
+    assert overlay.row_at(99, 5, 3) is None
+
+
+def test_escape_clears_the_selection(
+    viewer: Any, session: Session, overlay: Overlay
+) -> None:
+    session.select(3)
+    markers = by_role(viewer)["markers"]
+    pressed = {str(key): slot for key, slot in markers.keymap.items()}
+    pressed["Escape"](markers)
+    assert session.current is None
+
+
 def test_track_vertices_have_the_colours_of_their_cells(
     viewer: Any, session: Session, overlay: Overlay
 ) -> None:

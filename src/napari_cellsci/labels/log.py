@@ -229,8 +229,8 @@ class Labels:
         if unknown and not add_classes and len(unknown) == rows["class"].nunique():
             raise InputError(
                 f"None of the classes in {path} ({', '.join(unknown)}) is a class of "
-                f"this project ({', '.join(self.names)}): correct the table, or import "
-                "it with its classes added (they are kept, not trained)."
+                f"this project ({', '.join(self.names)}): correct the table, or add "
+                "its classes, which are then kept but not trained (--add-classes)."
             )
         matches, unmatched = match_rows(rows, self._cell_index(), max_distance, path)
         self._import(matches, unknown)

@@ -18,7 +18,7 @@ from qtpy.QtGui import (
 )
 from qtpy.QtWidgets import QSizePolicy, QWidget
 
-from napari_cellsci.panels._pictures import limits_of, to_image, to_pixels
+from napari_cellsci.panels._pictures import to_image, to_pixels
 
 GAP = 3
 
@@ -43,8 +43,8 @@ class CropStrip(QWidget):
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
 
     def show_crops(self, crops: NDArray[Any]) -> None:
-        """Show crops (n, C, S, S) under common display limits."""
-        pixels = to_pixels(crops, limits_of(crops)) if len(crops) else []
+        """Show crops (n, C, S, S), each in its own contrast, as models see them."""
+        pixels = to_pixels(crops) if len(crops) else []
         self._images = [to_image(picture) for picture in pixels]
         self._words = ""
         self.update()

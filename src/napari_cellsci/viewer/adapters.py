@@ -33,6 +33,8 @@ _WORDS = {
     "y": "Y",
     "x": "X",
 }
+FILE = "napari_cellsci_file"
+"""Key of a layer's metadata under which the file stands that we read it from."""
 _WHOLE_FRAME = 0.05
 """How far from a whole frame number a track's time may lie (frames)."""
 
@@ -179,7 +181,7 @@ def movie_source(
 
 
 def _own_file(layer: Layer) -> Path | None:
-    path = layer.source.path
+    path = layer.source.path or layer.metadata.get(FILE)
     return Path(path) if path and Path(path).exists() else None
 
 

@@ -52,6 +52,7 @@ class Overlay:
         self._session = session
         self._picker = session.service(Picker)
         self._navigator = session.service(Navigator)
+        self._picker.look_up = self.row_at
         self._tracks = TrackColors(session)
         self._rows: NDArray[np.int64] = np.empty(0, np.int64)
         self._painted: painted.PaintedMasks | None = None
@@ -93,6 +94,10 @@ class Overlay:
         """Whether the shown movie has masks that can be outlined."""
         shown = self._session.shown
         return shown is not None and self._masks(shown)[0] is not None
+
+    def row_at(self, t: int, y: float, x: float) -> int | None:
+        """Return the cell whose mask lies at a place (px) of a frame of the movie."""
+        return None if self._painted is None else self._painted.row_at(t, y, x)
 
     @contextmanager
     def _at_work(self) -> Iterator[None]:

@@ -196,6 +196,7 @@ class PaintedMasks:
         self._masks = masks
         self._frames = frames
         self._bins: NDArray[np.uint8] = np.zeros(0, np.uint8)
+        self._read: tuple[int, NDArray[Any]] | None = None
         t, y, x = masks.shape
         self.shape = (t, *[1] * (ndim - 3), y, x)
 
@@ -216,9 +217,27 @@ class PaintedMasks:
         """Give every row of the project its bin."""
         self._bins = by_row
 
+    def _picture(self, t: int) -> NDArray[Any]:
+        """Return the masks of one frame; the one read last is kept."""
+        read = self._read
+        if read is None or read[0] != t:
+            read = self._read = (t, np.asarray(self._masks[t]))
+        return read[1]
+
+    def row_at(self, t: int, y: float, x: float) -> int | None:
+        """Return the cell whose object lies at a place (px) of a frame, or None."""
+        row, column = round(y), round(x)
+        height, width = self.shape[-2:]
+        if not (0 <= t < len(self) and 0 <= row < height and 0 <= column < width):
+            return None
+        picture, cells = self._picture(t), self._frames[t]
+        here = picture[row, column]
+        found = cells.rows[cells.objects(picture) == here] if here > 0 else ()
+        return int(found[0]) if len(found) else None
+
     def frame(self, t: int) -> NDArray[np.uint8]:
         """Return one painted frame (Y, X)."""
-        picture = np.asarray(self._masks[t])
+        picture = self._picture(t)
         cells = self._frames[t]
         ids = cells.objects(picture)
         lut = np.zeros(int(ids.max(initial=0)) + 1, np.uint8)

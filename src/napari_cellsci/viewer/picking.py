@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_cellsci.viewer import readout
+from napari_cellsci.viewer import readout, tags
 from napari_cellsci.viewer.geometry import Affine
 from napari_cellsci.viewer.navigation import Navigator
 
@@ -30,11 +30,18 @@ class Picker:
     Parameters
     ----------
     session : Session
+
+    Attributes
+    ----------
+    look_up : callable, optional
+        Returns the row whose mask lies at (frame, y, x); without one, or off every
+        mask, the nearest centroid counts.
     """
 
     def __init__(self, session: Session) -> None:
         self._session = session
         self._hovered: int | None = None
+        self.look_up: Callable[[int, float, float], int | None] | None = None
 
     def attach(self, layer: Layer | None) -> None:
         """Listen to the mouse on a layer, once."""
@@ -44,6 +51,12 @@ class Picker:
             layer.mouse_drag_callbacks.append(self.on_drag)
         if self.on_move not in layer.mouse_move_callbacks:
             layer.mouse_move_callbacks.append(self.on_move)
+        if tags.role_of(layer) != "masks":  # there napari's own polygons need the key
+            layer.bind_key("Escape", self.on_escape, overwrite=True)
+
+    def on_escape(self, layer: Layer) -> None:
+        """Clear the selection."""
+        self._session.select(None)
 
     def cell_at(self, position: Any) -> int | None:
         """Return the cell at a place in world coordinates on the present frame."""
@@ -56,6 +69,10 @@ class Picker:
         if world.shape[1] < anchor.ndim:
             return None
         y, x = Affine.to_world(anchor).inverse()(world)[0, -2:]
+        if self.look_up is not None:
+            row = self.look_up(navigator.frame, float(y), float(x))
+            if row is not None:
+                return row
         radius = REACH * session.display.marker_size / 2
         place = (float(y), float(x))
         return shown.table.nearest(

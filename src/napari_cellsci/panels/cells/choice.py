@@ -197,9 +197,9 @@ def what_is_missing(
 ) -> str:
     """Say what has to be chosen before cells can be cut; "" if nothing."""
     if image is None:
-        return "Open a movie first: drop its file on the window."
+        return "Open a movie first: drop its file on the window, or press … here."
     if tracks is None and labels is None:
-        return "Open tracks, or masks of the cells, and choose them here."
+        return "Open tracks, or masks of the cells, with the … beside them."
     if settings.fov_unit == "µm" and settings.pixel_size is None:
         return "Give the pixel size in µm, or the width of a crop in px."
     return ""

@@ -6,8 +6,6 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from magicgui.widgets import ComboBox
-from napari.layers import Image, Labels, Tracks
 from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import (
     QComboBox,
@@ -41,12 +39,12 @@ from napari_cellsci.panels.cells.choice import (
 )
 from napari_cellsci.panels.cells.code import as_command, as_python
 from napari_cellsci.panels.cells.fields import (
-    LayerChoices,
     channel_numbers,
     free_folder,
     is_taken,
     number_box,
 )
+from napari_cellsci.panels.cells.layer_rows import LayerRows
 from napari_cellsci.panels.cells.service import CellsService
 from napari_cellsci.panels.score.service import ScoreService
 from napari_cellsci.viewer import adapters
@@ -73,7 +71,6 @@ class CellsPanel(PanelBase):
         self._preview_timer.timeout.connect(self._start_preview)
         self._image_seen: int | None = None
         self._path_typed = False
-        self._has_chosen = False
         self._tried: tuple[object, ...] = ()
         self._scoring_seen = self.scoring.job.state
         self._build_layers()
@@ -85,6 +82,7 @@ class CellsPanel(PanelBase):
         self._on(self.session.scores_changed, self.mark_dirty)
         self._on(self.session.labels_changed, self.mark_dirty)
         self._on(self.service.job.changed, self._on_job)
+        self._on(self.service.opened, self.rows.choose)
         self._on(self.scoring.job.changed, self._on_scoring)
         self._on(self.preview_job.changed, self._on_preview_job)
         self._on(self.preview_job.succeeded, self._show_preview)
@@ -93,27 +91,11 @@ class CellsPanel(PanelBase):
         self.refresh()
 
     def _build_layers(self) -> None:
-        tips = {
-            Image: "The movie: time, y and x, possibly channels and planes",
-            Tracks: "Where each cell is in each frame",
-            Labels: "Masks of the cells: linked to tracks if there are none, and "
-            "used to measure the cells and to outline them",
-        }
-        self.combos: dict[str, Any] = {}
-        form = new_form()
-        for kind, tip in tips.items():
-            name = kind.__name__
-            combo = ComboBox(
-                choices=LayerChoices(self.session, kind), nullable=True, name=name
-            )
-            combo.native.setToolTip(tip)
-            combo.native.setMinimumWidth(1)
-            combo.changed.connect(self._on_choice)
-            combo.native.activated.connect(self._on_chosen)
-            self.combos[name] = combo
-            form.addRow(name, combo.native)
-        self.combos["Image"].changed.connect(self._on_image)
-        self.body.addLayout(form)
+        self.rows = LayerRows(self.session)
+        self.combos = self.rows.combos
+        self.rows.chosen.connect(self._on_layers)
+        self.rows.asked.connect(self._open_file)
+        self.body.addWidget(self.rows)
 
     def _build_view(self) -> None:
         self.body.addWidget(heading("What will be cut"))
@@ -135,6 +117,7 @@ class CellsPanel(PanelBase):
         self.fov_unit = QComboBox()
         self.fov_unit.addItems(["µm", "px"])
         self.fov_unit.setToolTip("Unit of the field of view")
+        self.fov_unit.setFixedWidth(68)
         row = QHBoxLayout()
         row.setSpacing(STEP)
         row.addWidget(self.fov, 1)
@@ -190,25 +173,12 @@ class CellsPanel(PanelBase):
 
     def reset_choices(self, event: object = None) -> None:
         """Follow layers that were added, removed, renamed or moved."""
-        for combo in self.combos.values():
-            combo.reset_choices(event)
-        self._prefer_something()
+        self.rows.reset_choices(event)
         self._on_choice()
 
     def on_show(self) -> None:
         """Offer the layers there are."""
         self.reset_choices()
-
-    def _prefer_something(self) -> None:
-        """Choose the first layer of each kind, until the user has chosen one."""
-        for kind in ("Image",) if self._has_chosen else tuple(self.combos):
-            combo = self.combos[kind]
-            free = [layer for layer in combo.choices if layer is not None]
-            if combo.value is None and free:
-                combo.value = free[0]
-
-    def _on_chosen(self) -> None:
-        self._has_chosen = True
 
     def settings(self) -> CropSettings:
         """Return what is set.
@@ -230,7 +200,7 @@ class CellsPanel(PanelBase):
 
     def layers(self) -> tuple[Any, Any, Any]:
         """Return the chosen image, tracks and labels layers."""
-        return tuple(combo.value for combo in self.combos.values())  # type: ignore[return-value]
+        return self.rows.layers()
 
     def source(self) -> CellsSource:
         """Read the chosen layers.
@@ -307,6 +277,15 @@ class CellsPanel(PanelBase):
 
     def _on_extra(self) -> None:
         self._fill_planes()
+        self._on_choice()
+
+    def _open_file(self, kind: Any, path: str) -> None:
+        self._tried = self._asked()
+        image, size = self.combos["Image"].value, self.pixel_size.value()
+        self.service.open_file(kind, Path(path), pixel_size=size or None, image=image)
+
+    def _on_layers(self) -> None:
+        self._on_image()
         self._on_choice()
 
     def _on_image(self) -> None:

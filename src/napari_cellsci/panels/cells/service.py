@@ -10,12 +10,16 @@ from typing import TYPE_CHECKING, Any
 from weakref import WeakValueDictionary
 
 from napari.layers import Layer
+from psygnal import Signal
 
 from napari_cellsci.panels._jobs import Job
 from napari_cellsci.viewer import tags
+from napari_cellsci.viewer.opening import Kind, open_layers, placed
 from napari_cellsci.viewer.sample import LayerTuple, layers_of
 
 if TYPE_CHECKING:
+    from napari.layers import Image
+
     from napari_cellsci.panels.cells.choice import CellsSource
     from napari_cellsci.project import Project
     from napari_cellsci.tasks import CancelToken, OnEvent
@@ -40,8 +44,12 @@ class CellsService:
     Attributes
     ----------
     job : Job
-        Making, extending or opening a project.
+        Making, extending or opening a project, or opening a file.
+    opened : Signal
+        Carries the layers that were added.
     """
+
+    opened = Signal(list)
 
     def __init__(self, session: Session) -> None:
         self._session = session
@@ -81,12 +89,41 @@ class CellsService:
         """Simulate the sample movie and add its layers."""
         self.job.start(_simulate)
 
+    def open_file(
+        self,
+        kind: Kind,
+        path: Path,
+        *,
+        pixel_size: float | None = None,
+        image: Image | None = None,
+    ) -> None:
+        """Open a movie, tracks or masks from a file, and add their layers.
+
+        Parameters
+        ----------
+        kind : {"Image", "Tracks", "Labels"}
+        path : Path
+        pixel_size : float, optional
+            µm, for tracks in µm.
+        image : Image, optional
+            Layer that tracks and masks are laid on.
+        """
+        self._layers = WeakValueDictionary({} if image is None else {"image": image})
+        self.job.start(partial(_open_file, kind, path, pixel_size))
+
+    def _on_layers(self, layers: list[LayerTuple]) -> None:
+        viewer, image = self._session.viewer, self._layers.get("image")
+        if viewer is None:
+            return
+        added = [
+            viewer.add_layer(Layer.create(*placed(layer, image))) for layer in layers
+        ]
+        self.opened.emit(added)
+
     def _on_done(self, made: Made | list[LayerTuple]) -> None:
         viewer = self._session.viewer
         if isinstance(made, list):
-            if viewer is not None:
-                for layer in made:
-                    viewer.add_layer(Layer.create(*layer))
+            self._on_layers(made)
             return
         if viewer is None:
             made.project.close()
@@ -102,6 +139,18 @@ def _simulate(on_event: OnEvent, token: CancelToken) -> list[LayerTuple]:
     from napari_cellsci.cells.simulator import SimulationConfig, simulate
 
     return layers_of(simulate(SimulationConfig(), on_event=on_event, token=token))
+
+
+def _open_file(
+    kind: Kind,
+    path: Path,
+    pixel_size: float | None,
+    on_event: OnEvent,
+    token: CancelToken,
+) -> list[LayerTuple]:
+    return open_layers(
+        kind, path, pixel_size=pixel_size, on_event=on_event, token=token
+    )
 
 
 def _create(

@@ -36,7 +36,7 @@ def tell(panel: CellsPanel, *, ready: bool) -> None:
     elif panel.combos["Image"].value is None:
         what = "A project is a folder with the crops, labels and models of movies."
         card.tell(
-            "No project yet. Open a movie with its tracks, or start from the "
+            "No project yet. Open a movie and its tracks (… below), or start from the "
             "simulated sample.",
             reason=job.ending or what,
             action=sample,

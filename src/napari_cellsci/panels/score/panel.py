@@ -161,6 +161,11 @@ class ScorePanel(PanelBase):
         self.body.addWidget(advanced_section(advanced))
         self.body.addStretch()
 
+    def on_show(self) -> None:
+        """Take in what a command said of the labels meanwhile."""
+        super().on_show()
+        self.service.refresh_labels()
+
     def run(self) -> None:
         """Score all cells with the chosen classifier."""
         offer = self._offers[self.bundles.currentIndex()]
@@ -329,7 +334,8 @@ class ScorePanel(PanelBase):
     def _readable(self, color: str) -> str:
         from napari_cellsci.panels._theme import mix
 
-        return mix(color, "#FFFFFF", 0.35) if self.theme.dark else color
+        ink, part = ("#FFFFFF", 0.35) if self.theme.dark else ("#000000", 0.3)
+        return mix(color, ink, part)
 
     def _fill_called(self) -> None:
         scores, project = self.session.scores, self.session.project

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -9,7 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from psygnal import Signal
 
+from napari_cellsci.errors import InputError
 from napari_cellsci.panels._jobs import Job
+from napari_cellsci.tasks import Progress
 
 if TYPE_CHECKING:
     from napari_cellsci.project import Project
@@ -106,8 +109,16 @@ class ScoreService:
     def _inputs(self) -> tuple[int, int]:
         return id(self._session.project), self._session.n_cells
 
+    def refresh_labels(self) -> None:
+        """Take in labels that another window or a command gave meanwhile."""
+        project = self._session.project
+        if project is not None:
+            with suppress(InputError):  # told of when something is done with the labels
+                project.labels.refresh()
+
     def _on_done(self, scored: Scored) -> None:
         self.scored = scored
+        self.refresh_labels()
         self._session.set_scores(scored.scores, scored.bundle)
 
     def _on_project(self) -> None:
@@ -124,10 +135,10 @@ def _score(
     on_event: OnEvent,
     token: CancelToken,
 ) -> Scored:
-    from napari_cellsci.project import Bundle
-    from napari_cellsci.tasks import Progress
-
+    # The first time this loads torch, which takes seconds.
     on_event(Progress("Loading the classifier", 0, 0))
+    from napari_cellsci.project import Bundle
+
     bundle = Bundle.load(source) if isinstance(source, Path) else project.bundle(source)
     token.raise_if_cancelled()
     scores = project.score(bundle, member=member, on_event=on_event, token=token)
