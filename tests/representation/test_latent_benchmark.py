@@ -191,7 +191,7 @@ def test_a_folder_is_begun_once_and_resumed_as_begun(
     out, _ = finished
     with pytest.raises(ProjectError, match="not empty"):
         run_benchmark(out, TINY)
-    with pytest.raises(InputError, match="was started with movies 3, not 50"):
+    with pytest.raises(InputError, match="was started with movies 3, not 40"):
         run_benchmark(out, Plan(), resume=True)
     with pytest.raises(InputError, match="no benchmark"):
         run_benchmark(tmp_path, resume=True)

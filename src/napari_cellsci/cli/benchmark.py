@@ -18,7 +18,7 @@ def benchmark_latents(
         Path, typer.Argument(metavar="OUT", help="Folder of runs and results.")
     ],
     movies: Annotated[
-        Count, typer.Option(help="Simulated movies to train on (default 50).")
+        Count, typer.Option(help="Simulated movies to train on (default 40).")
     ] = None,
     unseen: Annotated[
         Count, typer.Option(help="Other movies to judge by (default 8).")
@@ -27,10 +27,10 @@ def benchmark_latents(
         Count, typer.Option(help="Edge of a crop in px, a multiple of 16 (default 32).")
     ] = None,
     steps: Annotated[
-        Count, typer.Option(help="Steps of a run in the screening (default 1000).")
+        Count, typer.Option(help="Steps of a run in the screening (default 700).")
     ] = None,
     final_steps: Annotated[
-        Count, typer.Option(help="Steps of a run in the finals (default 3000).")
+        Count, typer.Option(help="Steps of a run in the finals (default 2200).")
     ] = None,
     seeds: Annotated[
         Count, typer.Option(help="Runs of each finalist (default 5).")

@@ -75,7 +75,8 @@ class Dci:
     Parameters
     ----------
     disentanglement : float
-        1 if every latent that matters matters to one factor only.
+        1 if every latent that matters matters to one factor only. Factors that nothing
+        tells (R² ≤ 0) have no part in it: read it together with informativeness.
     completeness : float
         1 if only one latent matters to each factor.
     informativeness : float

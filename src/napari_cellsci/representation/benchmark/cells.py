@@ -26,6 +26,27 @@ CLASSES = ("interphase", "metaphase")
 PHASES = ("interphase", "prometaphase", "metaphase")
 """Anaphase is left out: two plates have no one elongation."""
 
+MICROSCOPE: dict[str, float] = {
+    "pixel_size": 0.333,
+    "blur": 0.3,
+    "defocus": 0.15,
+    "background": 0.06,
+    "unevenness": 0.15,
+    "signal": 300.0,
+    "read_noise": 4.0,
+    "gain": 2.0,
+    "offset": 100.0,
+    "saturation": 65_535,
+    "nucleus_radius": 5.5,
+    "size_spread": 0.15,
+    "texture": 0.3,
+    "texture_scale": 1.8,
+    "localisation_error": 3.0,
+}
+"""All movies are of one microscope and one line of cells, so that what differs between
+crops is what the factors say; tracks are off by 1 µm. Crowding, shapes, plates and
+divisions differ from movie to movie."""
+
 
 @dataclass(frozen=True, slots=True)
 class KnownCells:
@@ -94,7 +115,7 @@ def simulate_cells(
     token: CancelToken | None = None,
     **knobs: Any,
 ) -> KnownCells:
-    """Simulate movies of imaginary microscopes (`random_config`) and cut their cells.
+    """Simulate movies (`random_config` with the `MICROSCOPE`) and cut their cells.
 
     Parameters
     ----------
@@ -107,7 +128,7 @@ def simulate_cells(
     on_event, token
         Progress by movies, and cancellation.
     **knobs
-        Settings of all movies; see `SimulationConfig`.
+        More settings of all movies; see `SimulationConfig`.
 
     Raises
     ------
@@ -117,7 +138,7 @@ def simulate_cells(
     spec = CropSpec(size=size, fov_um=PAPER_FOV_UM)
     crops, truths = [], []
     for done, seed in enumerate(range(first_seed, first_seed + movies), 1):
-        config = random_config(seed, **knobs)
+        config = random_config(seed, **{**MICROSCOPE, **knobs})
         some, truth = _cells_of(config, spec, token)
         crops.append(some)
         truths.append(truth)

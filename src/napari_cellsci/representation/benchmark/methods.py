@@ -40,12 +40,15 @@ class Method:
     def config(self, size: int, steps: int, seed: int) -> EncoderConfig:
         """Return the whole configuration of a run.
 
-        Smaller crops have fewer pixels to sum errors over; the likelihood is sharpened
-        so that a weight means the same as for crops of 64 px.
+        Runs are short, so all but the paper's learn half again as fast. Smaller crops
+        have fewer pixels to sum errors over; the likelihood is sharpened so that a
+        weight means the same as for crops of 64 px.
         """
+        faster = {} if self.preset == "paper" else {"learning_rate": 1.5e-3}
         return EncoderConfig.preset(
             self.preset,
             **{
+                **faster,
                 "sigma_x": (size**2 / REFERENCE_PIXELS) ** 0.5,
                 "steps": steps,
                 "seed": seed,
@@ -88,7 +91,7 @@ METHODS: tuple[Method, ...] = (
     *(_tcvae(beta) for beta in (5, 10, 20, 40)),
     *(_tcvae(20, estimator) for estimator in ("mss", "mws")),
     *(_symmetry(*pair) for pair in ((10, 8), (20, 2), (20, 8))),
-    _symmetry(20, 8, focus=0.7),
+    _symmetry(20, 8, focus=0.95),
     *(_quantised(12, levels) for levels in (5, 12)),
     _quantised(12, 8, symmetry=8.0),
     *(_joint(20, weight) for weight in (20, 200)),
