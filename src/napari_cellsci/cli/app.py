@@ -13,6 +13,7 @@ from napari_cellsci import __version__
 from napari_cellsci.cli import (
     benchmark,
     cells,
+    comparing,
     demo,
     latents,
     models,
@@ -106,6 +107,8 @@ app.command("relocate")(cells.relocate)
 app.command("import-labels")(cells.import_labels)
 app.command("train-encoder")(models.train_encoder)
 app.command("train-head")(models.train_head)
+app.command("search")(comparing.search)
+app.command("compare")(comparing.compare)
 app.command("score")(models.score)
 app.command("network")(networks.network)
 app.command("latents")(latents.latents)

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from statistics import mean, pstdev
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from napari_cellsci.cli.talk import Json, ProjectFolder, talking, use_threads
+
+if TYPE_CHECKING:
+    from napari_cellsci.project.bundles import Bundle
 
 Seed = Annotated[int, typer.Option(help="Seed of every random number.")]
 Threads = Annotated[
@@ -93,9 +97,24 @@ def _described(metrics: dict[str, Any]) -> str:
 def train_head(
     project: ProjectFolder,
     scheme: Annotated[
-        int, typer.Option(help="1: CNNs on crops; 2: dense heads on latents.")
+        int,
+        typer.Option(help="1: CNNs on crops; 2: dense, 3: sparse heads on latents."),
     ] = 2,
     models: Annotated[int, typer.Option(help="Heads; the score is their mean.")] = 10,
+    mode: Annotated[
+        str | None,
+        typer.Option(
+            help="Scheme 3: compact (few latents and weights), paper (RigL as "
+            "published), or rigl-l1, rigl-gradual, lasso, eliminate. Default: compact."
+        ),
+    ] = None,
+    from_search: Annotated[
+        str | None,
+        typer.Option(
+            metavar="RUN",
+            help='Scheme 3: settings that a search found best; "last" or a run.',
+        ),
+    ] = None,
     name: Annotated[
         str | None, typer.Option(help="What to call the classifier.")
     ] = None,
@@ -120,8 +139,10 @@ def train_head(
                 name=name,
                 encoder=encoder,
                 seed=seed,
+                from_search=from_search == "last" or from_search or False,
                 on_event=talk.on_event,
                 token=talk.token,
+                **({} if mode is None else {"mode": mode}),
             )
             report = bundle.heads.report
             talk.result(
@@ -133,10 +154,34 @@ def train_head(
                     "classes": list(bundle.classes),
                     "encoder": bundle.record.get("encoder"),
                     "held_out": report.to_dict(),
+                    "sparse": sparse_sizes(bundle),
                 },
                 f"{project}: classifier {bundle.name!r} trained.\n"
-                + report.summary(bundle.classes),
+                + report.summary(bundle.classes)
+                + described_sizes(bundle),
             )
+
+
+def sparse_sizes(bundle: Bundle) -> dict[str, Any] | None:
+    """Return sizes and inputs of sparse heads, None for others."""
+    meta = bundle.heads.members.meta()
+    if bundle.scheme != 3:
+        return None
+    wanted = ("active_weights", "inputs", "expression_size")
+    return {name: meta[name] for name in wanted}
+
+
+def described_sizes(bundle: Bundle) -> str:
+    """Say how large sparse heads are; nothing of others."""
+    sizes = sparse_sizes(bundle)
+    if sizes is None:
+        return ""
+    weights, inputs = sizes["active_weights"], [len(own) for own in sizes["inputs"]]
+    return (
+        f"\nSparse: {mean(weights):.1f} ± {pstdev(weights):.1f} weights and "
+        f"{mean(inputs):.1f} of {bundle.heads.members.meta()['sizes'][0]} latents a "
+        f"head; expression size {mean(sizes['expression_size']['paper']):.0f}."
+    )
 
 
 def score(

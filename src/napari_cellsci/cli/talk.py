@@ -58,6 +58,8 @@ class Talk:
         self.as_json = as_json
         self.token = CancelToken()
         self.checkpoint: Checkpoint | None = None
+        self.kept: str | None = None
+        """What is kept if the work is cancelled, in a sentence."""
         self._console = Console(stderr=True, quiet=as_json, highlight=False)
         self._bars = _new_bars(self._console)
         self._tasks: dict[str, TaskID] = {}
@@ -170,6 +172,8 @@ def talking(as_json: bool) -> Iterator[Talk]:
 
 
 def _cancelled(talk: Talk) -> str:
+    if talk.kept is not None:
+        return f"Cancelled; {talk.kept}"
     if talk.checkpoint is None:
         return "Cancelled; nothing was changed."
     return (

@@ -21,13 +21,14 @@ from napari_cellsci.project.face_latents import LatentsFace
 from napari_cellsci.project.face_layouts import LayoutsFace
 from napari_cellsci.project.face_models import ModelsFace
 from napari_cellsci.project.face_networks import NetworksFace
+from napari_cellsci.project.face_search import SearchFace
 from napari_cellsci.project.movie_files import masks_of, relocate
 from napari_cellsci.project.movies import MovieInfo
 from napari_cellsci.project.summary import summarise
 from napari_cellsci.tasks import CancelToken, Done, OnEvent, ignore
 
 
-class Project(ModelsFace, LatentsFace, LayoutsFace, NetworksFace):
+class Project(ModelsFace, LatentsFace, LayoutsFace, NetworksFace, SearchFace):
     """A folder with movies, their cells and crops, labels, encoders and bundles.
 
     Make one with `create`, or `open` it; close it when done, or use it in a ``with``

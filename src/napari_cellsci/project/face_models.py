@@ -133,6 +133,7 @@ class ModelsFace:
         name: str | None = None,
         encoder: Any = None,
         seed: int = 0,
+        from_search: str | bool = False,
         on_event: OnEvent = ignore,
         token: CancelToken | None = None,
         **settings: Any,
@@ -141,8 +142,8 @@ class ModelsFace:
 
         Parameters
         ----------
-        scheme : {1, 2}
-            CNNs on crops, or dense heads on latents.
+        scheme : {1, 2, 3}
+            CNNs on crops, dense heads on latents, or sparse heads on latents.
         models : int
             Heads; the score is their mean.
         name : str, optional
@@ -152,8 +153,11 @@ class ModelsFace:
             for the same crops comes along, for reconstructions and for telling
             unusual cells. Without one, these are told from pixel statistics.
         seed : int
+        from_search : bool or str
+            Scheme 3: whether to take the settings that the last search (or the run of
+            that name) found best.
         **settings
-            Further fields of `DenseConfig` or `CNNConfig`.
+            Further fields of `CNNConfig`, `DenseConfig` or `SparseConfig`.
 
         Raises
         ------
@@ -170,6 +174,7 @@ class ModelsFace:
             name=name,
             encoder=encoder,
             seed=seed,
+            from_search=from_search,
             overrides=settings,
             on_event=on_event,
             token=token,

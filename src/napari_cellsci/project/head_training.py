@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +15,7 @@ from napari_cellsci.explain.ood import OodReference
 from napari_cellsci.heads.cnn import CNNConfig, train_cnn
 from napari_cellsci.heads.dense import DenseConfig, train_dense
 from napari_cellsci.heads.headset import HeadSet
+from napari_cellsci.heads.sparse import SparseConfig, train_sparse
 from napari_cellsci.labels import Labels
 from napari_cellsci.project import codes, generations
 from napari_cellsci.project.bench import Bench
@@ -33,6 +34,8 @@ from napari_cellsci.project.training import data_fingerprint
 from napari_cellsci.representation.encoder import Encoder
 from napari_cellsci.tasks import CancelToken, Log, OnEvent
 
+Config: TypeAlias = CNNConfig | DenseConfig | SparseConfig
+_CONFIGS: dict[int, type[Config]] = {1: CNNConfig, 2: DenseConfig, 3: SparseConfig}
 _BACKGROUND = 4_000
 
 
@@ -94,25 +97,26 @@ def train_head(
     name: str | None,
     encoder: EncoderLike,
     seed: int,
+    from_search: str | bool,
     overrides: dict[str, Any],
     on_event: OnEvent,
     token: CancelToken | None,
 ) -> Bundle:
     """Train heads on the labelled cells; see `Project.train_head`."""
-    if scheme not in (1, 2):
+    if scheme not in _CONFIGS:
         raise InputError(
-            f"There is no scheme {scheme}: 1 trains CNNs on crops, 2 dense heads on "
-            "latents."
+            f"There is no scheme {scheme}: 1 trains CNNs on crops, 2 dense and 3 "
+            "sparse heads on latents."
         )
     cells = labelled_cells(bench, labels)
     classes = [known.name for known in labels.classes if known.position is not None]
     code = _encoder_for(bench, scheme, encoder)
     name = free_name(bench, "bundles", name, f"scheme{scheme}")
-    config: CNNConfig | DenseConfig
-    if scheme == 1:
-        config = CNNConfig(models=models, seed=seed, **overrides)
-    else:
-        config = DenseConfig(models=models, seed=seed, **overrides)
+    if "mode" in overrides and scheme != 3:
+        raise InputError("Modes are those of sparse heads: give scheme 3 too.")
+    if from_search:
+        overrides = {**_searched(bench, scheme, code, from_search), **overrides}
+    config = _CONFIGS[scheme](models=models, seed=seed, **overrides)
     settings = {
         "scheme": scheme,
         "models": models,
@@ -137,7 +141,7 @@ def train_head(
 def _encoder_for(bench: Bench, scheme: int, wanted: EncoderLike) -> Encoder | None:
     if wanted is not None:
         return find_encoder(bench, wanted)
-    if scheme == 2:
+    if scheme != 1:
         return load_encoder(bench)
     # CNNs learn from crops alone; an encoder made for the same crops comes along for
     # reconstructions and for telling strangers.
@@ -147,6 +151,17 @@ def _encoder_for(bench: Bench, scheme: int, wanted: EncoderLike) -> Encoder | No
         if info.summary.get("spec") == bench.spec.to_dict()
     ]
     return load_encoder(bench, matching[-1].name) if matching else None
+
+
+def _searched(
+    bench: Bench, scheme: int, code: Encoder | None, wanted: str | bool
+) -> dict[str, Any]:
+    """Return the settings that a search found best."""
+    from napari_cellsci.project.searching import best_settings
+
+    if scheme != 3 or code is None:
+        raise InputError("Settings are searched for sparse heads alone (scheme 3).")
+    return best_settings(bench, code, wanted)
 
 
 def _encoder_name(bench: Bench, encoder: Encoder | None) -> str | None:
@@ -162,7 +177,7 @@ def _train(
     bench: Bench,
     cells: LabelledCells,
     classes: Sequence[str],
-    config: CNNConfig | DenseConfig,
+    config: Config,
     encoder: Encoder | None,
     on_event: OnEvent,
     token: CancelToken | None,
@@ -184,16 +199,15 @@ def _train(
         )
     assert encoder is not None
     latents = codes.views_of(bench, encoder, cells.rows, on_event=on_event, token=token)
-    return train_dense(
-        latents,
-        cells.y,
-        cells.groups,
-        config,
-        len(classes),
-        class_names=classes,
-        on_event=on_event,
-        token=token,
-    )
+    given = (latents, cells.y, cells.groups)
+    said: dict[str, Any] = {
+        "class_names": classes,
+        "on_event": on_event,
+        "token": token,
+    }
+    if isinstance(config, SparseConfig):
+        return train_sparse(*given, config, len(classes), **said)
+    return train_dense(*given, config, len(classes), **said)
 
 
 def assemble(

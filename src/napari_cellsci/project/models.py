@@ -47,8 +47,8 @@ class EncoderInfo:
 class BundleInfo:
     """A bundle of the project, without loading it.
 
-    `summary` has classes, models, labels (count per class), accuracy,
-    balanced_accuracy and its interval, and the encoder's name.
+    `summary` has classes, models, mode (of sparse heads), labels (count per class),
+    accuracy, balanced_accuracy and its interval, and the encoder's name.
     """
 
     name: str
@@ -174,6 +174,7 @@ def _summary(bundle: Bundle) -> Any:
         "accuracy": report.accuracy,
         "balanced_accuracy": report.balanced_accuracy,
         "balanced_accuracy_interval": list(report.balanced_accuracy_interval),
+        "mode": bundle.heads.config.get("mode"),
         "encoder": bundle.record.get("encoder"),
         "encoder_hash": None if bundle.encoder is None else bundle.encoder.hash,
     }

@@ -34,7 +34,7 @@ class RunInfo:
     ----------
     id : str
     kind : str
-        "encoder" or "heads".
+        "encoder", "heads" or "search".
     name : str, optional
         Of the encoder or bundle it makes.
     status : str
@@ -158,6 +158,11 @@ def _note_end(store: Store, id_: str, status: str, message: str | None) -> None:
             "UPDATE runs SET status = ?, message = ?, ended_at = ? WHERE id = ?",
             (status, message, _now(), id_),
         )
+
+
+def finish(store: Store, id_: str) -> None:
+    """Mark a run as done that makes neither an encoder nor a bundle."""
+    _note_end(store, id_, "done", None)
 
 
 def read_runs(store: Store, folder: Path) -> list[RunInfo]:
