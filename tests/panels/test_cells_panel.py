@@ -379,6 +379,20 @@ def test_an_error_stays_until_something_else_is_chosen(
     assert "No project yet" in panel.card.text.text()
 
 
+def test_a_preview_that_fails_is_told_on_the_card(
+    panel: CellsPanel, layers: dict[str, Any], viewer: Any, qtbot: Any
+) -> None:
+    shifted = viewer.add_labels(
+        layers["labels"].data, translate=(0, 5, 5), scale=(4, 0.333, 0.333)
+    )
+    choose(panel, image=layers["image"], labels=shifted)
+    previewed(qtbot, panel)
+    assert "do not lie on each other" in panel.card.text.text()
+    assert panel.card.property("kind") == "warning"
+    choose(panel, image=layers["image"], labels=layers["labels"])
+    assert "press Crop cells" in panel.card.text.text()
+
+
 def test_a_project_is_opened(
     panel: CellsPanel,
     session: Session,

@@ -39,6 +39,10 @@ def test_maps_compose(a: tuple[float, ...], b: tuple[float, ...]) -> None:
 
 def test_a_layer_placed_like_another_lies_on_it() -> None:
     layer = Image(np.zeros((2, 3, 4)), scale=(2, 0.5, 0.5), translate=(0, 7, 8))
+    place = layer_transform(layer)
+    place["scale"] *= 2
+    place["translate"] += 1
+    assert tuple(layer.scale) == (2, 0.5, 0.5)  # its own are not touched
     twin = Image(np.zeros((2, 3, 4)), **layer_transform(layer))
     there = Affine.to_world(layer).inverse().after(Affine.to_world(twin))
     assert is_identity(there)

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 import tifffile
-from napari.layers import Image, Layer
+from napari.layers import Image, Labels, Layer
 
 from napari_cellsci.errors import InputError
 from napari_cellsci.viewer import adapters
@@ -63,6 +63,37 @@ def test_tracks_lie_on_the_image_they_were_opened_for(
     assert found[["track_id", "t", "y", "x"]].to_numpy().tolist() == [
         *([1, 0, 5, 6], [2, 1, 3, 4], [2, 2, 7, 8])
     ]
+
+
+@pytest.mark.parametrize("axes", ["TYX", "TZYX", "TCYX"])
+def test_masks_lie_on_the_image_they_were_opened_for(tmp_path: Path, axes: str) -> None:
+    masks = np.zeros((5, 20, 30), np.uint16)
+    masks[:, 3, 4] = np.arange(5) + 1
+    tifffile.imwrite(tmp_path / "masks.tif", masks, metadata={"axes": "TYX"})
+    shape = (5, *(4,) * (len(axes) - 3), 20, 30)
+    scale = (2, *(3,) * (len(axes) - 3), 0.5, 0.5)
+    image = Image(np.zeros(shape), scale=scale, axis_labels=tuple(axes.lower()))
+    found = placed(open_layers("Labels", tmp_path / "masks.tif")[0], image)
+    layer: Any = Layer.create(*found)
+    assert layer.ndim == image.ndim
+    assert tuple(image.scale) == scale
+    np.testing.assert_array_equal(adapters.masks_from_layer(layer, image, axes), masks)
+    # On every plane of the third frame it shows the third frame.
+    for plane in range(4 if image.ndim == 4 else 1):
+        place = (2, *(plane,) * (image.ndim - 3), 3, 4)
+        index = np.rint(layer.world_to_data(image.data_to_world(place))).astype(int)
+        assert layer.data[tuple(index.tolist())] == 3
+
+
+def test_masks_that_were_never_scaled_are_meant_pixel_by_pixel() -> None:
+    masks = np.zeros((5, 20, 30), np.uint16)
+    image = Image(np.zeros((5, 20, 30)), scale=(2, 0.5, 0.5))
+    plain = Labels(masks)
+    assert adapters.masks_from_layer(plain, image, "TYX") is masks
+    with pytest.raises(InputError, match="do not lie on each other"):
+        adapters.masks_from_layer(Labels(masks, translate=(0, 0, 4)), image, "TYX")
+    with pytest.raises(InputError, match="do not lie on each other"):
+        adapters.masks_from_layer(Labels(masks[:, 1:]), image, "TYX")
 
 
 def test_nothing_is_laid_on_nothing(tmp_path: Path) -> None:

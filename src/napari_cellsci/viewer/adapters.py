@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from napari_cellsci.errors import InputError
+from napari_cellsci.io._lazy import expand_index
 from napari_cellsci.io.movies import Movie, open_movie
 from napari_cellsci.viewer.geometry import Affine, is_identity
 
@@ -260,21 +261,68 @@ def masks_from_layer(labels: Labels, image: Image, axes: str) -> Any:
     InputError
         If the labels have no time axis or another pixel grid than the image.
     """
-    masks = level_zero(labels)
+    masks, own = level_zero(labels), Affine.to_world(labels)
+    if len(masks.shape) == 4 and masks.shape[1] == 1:
+        masks, own = flat(masks), own.restricted((0, 2, 3))
     if len(masks.shape) != 3:
         raise InputError(
             f"{labels.name} has {len(masks.shape)} axes: masks of a movie have time, y "
             "and x."
         )
     frames = tuple(level_zero(image).shape[axes.index(a)] for a in "TYX")
-    there = _time_and_place(image, axes, planes=False).inverse()
-    there = there.after(Affine.to_world(labels))
-    if tuple(masks.shape) != frames or not is_identity(there):
+    there = _time_and_place(image, axes, planes=False).inverse().after(own)
+    # Masks of the movie's size that were never scaled are meant pixel by pixel.
+    lies = is_identity(there) or is_identity(own)
+    if tuple(masks.shape) != frames or not lies:
         raise InputError(
             f"{labels.name} and {image.name} do not lie on each other pixel by pixel: "
             "masks need the movie's own size, scale and position."
         )
     return masks
+
+
+class OnePlane:
+    """Label images (T, Y, X) with an axis of length 1 after time, read lazily.
+
+    napari matches the axes of layers from the last: without it, the time of the masks
+    would lie along the planes or channels of a movie that has some.
+
+    Parameters
+    ----------
+    labels : array-like (T, Y, X)
+    """
+
+    def __init__(self, labels: Any) -> None:
+        self.labels = labels
+        self.shape = (labels.shape[0], 1, *labels.shape[1:])
+        self.dtype = np.dtype(labels.dtype)
+        self.ndim = 4
+
+    def __len__(self) -> int:
+        return int(self.shape[0])
+
+    @property
+    def size(self) -> int:
+        """Number of pixels."""
+        return int(np.prod(self.shape))
+
+    def __getitem__(self, key: Any) -> Any:
+        keys = list(expand_index(key, 4))
+        plane = keys.pop(1)
+        block = np.asarray(self.labels[tuple(keys)])
+        if not isinstance(plane, slice):
+            return block
+        at = int(isinstance(keys[0], slice))
+        block = np.expand_dims(block, at)
+        return block[(slice(None),) * at + (plane,)]
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
+        return np.asarray(self[:], dtype=dtype)
+
+
+def flat(masks: Any) -> Any:
+    """Return masks (T, 1, Y, X) without their axis of length 1, not reading them."""
+    return masks.labels if isinstance(masks, OnePlane) else masks[:, 0]
 
 
 def looks_tracked(masks: Any, frames: int = 6) -> bool:

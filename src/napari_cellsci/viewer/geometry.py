@@ -67,8 +67,9 @@ def is_identity(there: Affine, tolerance: float = 1e-3) -> bool:
 def layer_transform(layer: Layer) -> dict[str, Any]:
     """Return the keyword arguments that place a new layer exactly on `layer`."""
     return {
-        "scale": np.asarray(layer.scale, dtype=np.float64),
-        "translate": np.asarray(layer.translate, dtype=np.float64),
+        # Copies: a layer hands out its own arrays.
+        "scale": np.array(layer.scale, dtype=np.float64),
+        "translate": np.array(layer.translate, dtype=np.float64),
         "rotate": layer.rotate,
         "shear": layer.shear,
         "affine": layer.affine,

@@ -12,10 +12,9 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 import numpy as np
 
 from napari_cellsci.tasks import CancelToken, OnEvent, Progress, ignore
-from napari_cellsci.viewer.adapters import FILE
-from napari_cellsci.viewer.geometry import layer_transform
+from napari_cellsci.viewer.adapters import FILE, OnePlane
 from napari_cellsci.viewer.sample import LayerTuple
-from napari_cellsci.viewer.scene import contrast_of
+from napari_cellsci.viewer.scene import contrast_of, placed_on
 
 if TYPE_CHECKING:
     from napari.layers import Image
@@ -123,11 +122,13 @@ def placed(layer: LayerTuple, image: Image | None) -> LayerTuple:
     if image is None or kind == "image":
         return layer
     ndim = int(image.ndim)
-    if kind == "tracks" and ndim == 4:
-        # napari matches axes from the last: without a place on the axis between time
-        # and y, the time of the tracks would lie along it.
-        between = np.zeros(len(data))
-        data = np.insert(data, 2, between, axis=1)
-    if ndim == (data.shape[1] - 1 if kind == "tracks" else data.ndim):
-        named = {**named, **layer_transform(image)}
+    if ndim == 4:
+        # napari matches axes from the last: time must not lie along the planes.
+        data = (
+            np.insert(data, 2, np.zeros(len(data)), axis=1)
+            if kind == "tracks"
+            else OnePlane(data)
+        )
+    if ndim <= 4:
+        named = {**named, **placed_on(image, ndim)}
     return data, named, kind

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_cellsci.errors import InputError
-from napari_cellsci.viewer import painted, scene, tags
+from napari_cellsci.viewer import adapters, painted, scene, tags
 from napari_cellsci.viewer.colors import SELECTED
 from napari_cellsci.viewer.navigation import Navigator
 from napari_cellsci.viewer.picking import Picker
@@ -253,6 +253,8 @@ class Overlay:
     def _find_masks(self, shown: Shown) -> tuple[Any, NDArray[np.int64] | None]:
         own = self.layer("masks")
         masks = shown.project.masks(shown.name) if own is None else own.data
+        if masks is not None and len(masks.shape) == 4:
+            masks = adapters.flat(masks)
         if shown.table.label[self._rows].any():
             return masks, shown.table.label
         return masks, shown.table.track if shown.info.masks_tracked else None

@@ -63,8 +63,11 @@ class Picker:
         session, shown = self._session, self._session.shown
         navigator = session.service(Navigator)
         anchor = navigator.anchor()
-        if anchor is None or shown is None:
+        viewer = session.viewer
+        if anchor is None or shown is None or viewer is None:
             return None
+        if viewer.dims.ndisplay > 2:
+            return None  # a place on a tilted volume names no pixel
         world = np.asarray(position, dtype=np.float64)[np.newaxis, -anchor.ndim :]
         if world.shape[1] < anchor.ndim:
             return None

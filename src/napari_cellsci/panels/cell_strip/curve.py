@@ -39,6 +39,9 @@ class ScoreCurve(QWidget):
         menu = self.plot.getPlotItem().ctrlMenu
         menu.setParent(self.plot)
         menu.hide()
+        for name in ("left", "bottom"):
+            # A score of 0.05 is 0.05, not "50 (×0.001)".
+            self.plot.getAxis(name).enableAutoSIPrefix(False)
         self.plot.setMouseEnabled(x=True, y=False)
         self.plot.setMinimumSize(120, LEAST)
         self.plot.setToolTip(

@@ -72,6 +72,7 @@ class CellsPanel(PanelBase):
         self._image_seen: int | None = None
         self._path_typed = False
         self._tried: tuple[object, ...] = ()
+        self.trouble = ""
         self._scoring_seen = self.scoring.job.state
         self._build_layers()
         self._build_view()
@@ -335,6 +336,7 @@ class CellsPanel(PanelBase):
         job = self.service.job
         if job.state is JobState.FAILED and self._asked() != self._tried:
             job.reset()  # what failed is no longer what is chosen
+        self.trouble = ""
         self.mark_dirty()
         self._preview_timer.start()
 
@@ -349,8 +351,7 @@ class CellsPanel(PanelBase):
                 return
             source = self.source()
         except InputError as error:
-            self.strip.say("")
-            self.caption.setText(str(error))
+            self._say_trouble(str(error))
             return
         self.caption.setText("Looking at the cells…")
         self.preview_job.start(source.preview)
@@ -358,8 +359,14 @@ class CellsPanel(PanelBase):
     def _on_preview_job(self) -> None:
         job = self.preview_job
         if job.state is JobState.FAILED and job.failure is not None:
-            self.strip.say("")
-            self.caption.setText(job.failure.message)
+            self._say_trouble(job.failure.message)
+
+    def _say_trouble(self, sentence: str) -> None:
+        """Say why nothing can be cut from what is chosen."""
+        self.trouble = sentence
+        self.strip.say("")
+        self.caption.setText("")
+        self.mark_dirty()
 
     def _show_preview(self, found: tuple[Any, int, int]) -> None:
         crops, n_cells, n_tracks = found

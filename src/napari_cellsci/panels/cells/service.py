@@ -131,6 +131,8 @@ class CellsService:
         for role, layer in self._layers.items():
             if layer in viewer.layers:  # it may have been deleted meanwhile
                 tags.tag(layer, made.project.path, made.movie, role)  # type: ignore[arg-type]
+                if role == "masks":
+                    layer.visible = False  # outlines show the cells from now on
         self._session.project = made.project
         self._session.movie = made.movie
 

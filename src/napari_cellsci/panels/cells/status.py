@@ -31,6 +31,8 @@ def tell(panel: CellsPanel, *, ready: bool) -> None:
     elif job.state is JobState.FAILED and job.failure is not None:
         failure = job.failure
         card.tell(failure.message, "error", action=opening, details=failure.details)
+    elif panel.trouble:
+        card.tell(panel.trouble, "warning", action=opening)
     elif panel.session.project is not None:
         _tell_project(panel, panel.session.project, opening)
     elif panel.combos["Image"].value is None:
