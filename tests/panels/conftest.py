@@ -81,3 +81,31 @@ def trained(trained_folder: Path, tmp_path: Path) -> Iterator[Any]:
     shutil.copytree(trained_folder, tmp_path / "trained")
     with Project.open(tmp_path / "trained") as project:
         yield project
+
+
+@pytest.fixture
+def coded(viewer: Any, mitosis: Any) -> Callable[[int], Any]:
+    """Show a project under an untrained encoder of so many latents."""
+    import numpy as np
+
+    from napari_cellsci.panels.latents.service import Code, LatentService
+    from napari_cellsci.representation.config import EncoderConfig
+    from napari_cellsci.representation.encoder import Encoder
+    from napari_cellsci.representation.networks import new_network
+    from napari_cellsci.viewer.session import get_session
+
+    def show(latent: int) -> Code:
+        config = EncoderConfig(latent=latent, filters=(2, 2, 4, 4), hidden=8)
+        spec = mitosis.spec
+        network = new_network(config, spec.n_channels, spec.size)
+        session = get_session(viewer)
+        session.project = mitosis
+        z = np.random.default_rng(0).normal(size=(session.n_cells, latent))
+        z *= np.linspace(1, 0.5, latent)
+        service = session.service(LatentService)
+        code = Code("made", Encoder(spec, config, network), z.astype(np.float32))
+        service.code = code
+        service.changed.emit()
+        return code
+
+    return show

@@ -26,7 +26,8 @@ def test_the_panels_leave_the_movie_half_of_the_window(
 ) -> None:
     viewer.window.resize(*size)
     open_workspace(viewer)
-    assert titles(viewer)[-4:] == ["Cell", "Cells", "Gallery", "Score"]
+    expected = ["Cell", "Cells", "Gallery", "Latent map", "Latents", "Score"]
+    assert titles(viewer)[-6:] == expected
     panel = next(iter(viewer.window.dock_widgets.values()))
     window = panel.window()
     assert isinstance(window, QMainWindow)

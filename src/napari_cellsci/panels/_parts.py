@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Literal, TypeAlias
 
-from qtpy.QtCore import QSize, Qt
+from qtpy.QtCore import QSize, Qt, Signal
 from qtpy.QtGui import QResizeEvent
 from qtpy.QtWidgets import (
     QApplication,
@@ -19,7 +19,7 @@ from qtpy.QtWidgets import (
     QVBoxLayout,
     QWidget,
 )
-from superqt import QCollapsible, QFlowLayout
+from superqt import QFlowLayout
 
 from napari_cellsci.panels._jobs import Job, JobState
 from napari_cellsci.panels._theme import STEP
@@ -251,18 +251,60 @@ def plain_button(text: str, tip: str) -> QPushButton:
     return button
 
 
-def advanced_section(form: QFormLayout) -> QCollapsible:
+class Section(QWidget):
+    """A part of a panel that is folded away under its title at first.
+
+    Parameters
+    ----------
+    title : str
+    inside : QWidget
+
+    Signals
+    -------
+    toggled : bool
+        It was opened or closed.
+    """
+
+    toggled = Signal(bool)
+
+    def __init__(self, title: str, inside: QWidget) -> None:
+        super().__init__()
+        self._title, self._inside = title, inside
+        self.button = QPushButton()
+        self.button.setObjectName("fold")
+        self.button.setCheckable(True)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(STEP)
+        layout.addWidget(self.button)
+        layout.addWidget(inside)
+        self.button.toggled.connect(self._show)
+        self._show(False)
+
+    def isExpanded(self) -> bool:
+        """Return whether it is open."""
+        return bool(self.button.isChecked())
+
+    def expand(self) -> None:
+        """Open it."""
+        self.button.setChecked(True)
+
+    def collapse(self) -> None:
+        """Close it."""
+        self.button.setChecked(False)
+
+    def _show(self, opened: bool) -> None:
+        self.button.setText(f"{'▾' if opened else '▸'} {self._title}")
+        self._inside.setVisible(opened)
+        self.toggled.emit(opened)
+
+
+def advanced_section(form: QFormLayout) -> Section:
     """Return a section that is closed at first, for what few people need."""
     inside = QWidget()
-    form.setContentsMargins(0, STEP, 0, 0)
+    form.setContentsMargins(0, 0, 0, 0)
     inside.setLayout(form)
-    section = QCollapsible("Advanced", expandedIcon="▾", collapsedIcon="▸")
-    section.setObjectName("section")
-    section.setDuration(0)
-    section.layout().setContentsMargins(0, 0, 0, 0)
-    section.content().layout().setContentsMargins(0, 0, 0, 0)
-    section.addWidget(inside)
-    return section
+    return Section("Advanced", inside)
 
 
 def new_form() -> QFormLayout:

@@ -122,16 +122,28 @@ def style_sheet(theme: Theme) -> str:
     }}
     QToolButton#menu:hover {{ background: {theme.primary}; }}
     QToolButton#menu::menu-indicator {{ image: none; }}
+    QToolButton#icon {{
+        border: none; background: transparent; border-radius: {RADIUS}px;
+        padding: {STEP // 2}px;
+    }}
+    QToolButton#icon:hover {{ background: {theme.foreground}; }}
+    QToolButton#icon:checked {{ background: {theme.primary}; }}
+    QTabBar#sections {{ background: transparent; }}
+    QFrame#hover {{
+        background: {theme.background}; border: 1px solid {theme.line};
+        border-radius: {RADIUS}px;
+    }}
+    QFrame#hover QLabel {{ background: transparent; }}
     QProgressBar#thin {{
         border: none; background: {theme.primary}; border-radius: 2px;
         min-height: {STEP}px; max-height: {STEP}px;
     }}
     QProgressBar#thin::chunk {{ background: {theme.accent}; border-radius: 2px; }}
-    QCollapsible#section > QPushButton {{
+    QPushButton#fold {{
         text-align: left; background: transparent; color: {theme.muted};
         padding: {STEP}px 0; border: none;
     }}
-    QCollapsible#section > QPushButton:hover {{ color: {theme.text}; }}
+    QPushButton#fold:hover, QPushButton#fold:checked {{ color: {theme.text}; }}
     QDoubleSpinBox, QComboBox {{ min-width: 40px; }}
     QAbstractItemView#plain {{ background: transparent; border: none; }}
     QScrollArea#body, QWidget#inside {{ background: transparent; border: none; }}

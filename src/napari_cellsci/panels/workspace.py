@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from importlib import import_module
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,8 +17,17 @@ if TYPE_CHECKING:
     import napari.viewer
 
 PLUGIN = "napari-cellsci"
-SIDE = (("Cells", "right"), ("Score", "right"))
+SIDE = tuple((name, "right") for name in ("Cells", "Score", "Latents", "Latent map"))
 BELOW = (("Gallery", "bottom"), ("Cell", "bottom"))
+KINDS = {
+    "Cells": "cells.panel:CellsPanel",
+    "Score": "score.panel:ScorePanel",
+    "Latents": "latents.panel:LatentsPanel",
+    "Latent map": "latent_map.panel:LatentMapPanel",
+    "Gallery": "gallery.panel:GalleryPanel",
+    "Cell": "cell_strip.panel:CellStripPanel",
+}
+"""Where each panel is defined, by its title."""
 SIDE_WIDTH, SIDE_NARROW, WIDE = 360, 328, 1420
 """Width of the side column; narrower in windows below `WIDE`, for the movie's half."""
 SMALLEST, USUAL = (1366, 768), (1600, 960)
@@ -36,7 +47,7 @@ def open_workspace(
     project: str | os.PathLike[str] | None = None,
     score: bool = True,
 ) -> None:
-    """Open all panels: Cells and Score beside the movie, Gallery and Cell below it.
+    """Open all panels: tabs beside the movie, Gallery and Cell below it.
 
     Parameters
     ----------
@@ -133,13 +144,8 @@ def _dock_of(widget: Any) -> QDockWidget:
 
 
 def _panel(name: str) -> Any:
-    from napari_cellsci.panels.cell_strip.panel import CellStripPanel
-    from napari_cellsci.panels.cells.panel import CellsPanel
-    from napari_cellsci.panels.gallery.panel import GalleryPanel
-    from napari_cellsci.panels.score.panel import ScorePanel
-
-    kinds = (CellsPanel, ScorePanel, GalleryPanel, CellStripPanel)
-    return next(kind for kind in kinds if kind.title == name)
+    module, kind = KINDS[name].split(":")
+    return getattr(import_module(f"napari_cellsci.panels.{module}"), kind)
 
 
 def _make_room(window: QMainWindow) -> None:
@@ -177,7 +183,9 @@ class _Arrangement(QObject):
             (corner.BottomRightCorner, area.RightDockWidgetArea),
         ):
             window.setCorner(where, area.BottomDockWidgetArea if self._high else side)
-        window.tabifyDockWidget(docks["Cells"], docks["Score"])
+        side = [docks[name] for name, _ in SIDE]
+        for before, after in pairwise(side):
+            window.tabifyDockWidget(before, after)
         window.splitDockWidget(docks["Gallery"], docks["Cell"], Qt.Orientation.Vertical)
 
     def _resize(self) -> None:

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_cellsci.project import layouts, models
+from napari_cellsci.project import layouts
 from napari_cellsci.project.bench import Bench
 from napari_cellsci.tasks import CancelToken, OnEvent, ignore
-
-if TYPE_CHECKING:
-    from napari_cellsci.representation.encoder import Encoder
 
 
 class LayoutsFace:
@@ -22,7 +19,7 @@ class LayoutsFace:
 
     def umap(
         self,
-        encoder: str | Encoder | None = None,
+        encoder: Any = None,
         *,
         on_event: OnEvent = ignore,
         token: CancelToken | None = None,
@@ -31,8 +28,8 @@ class LayoutsFace:
 
         Parameters
         ----------
-        encoder : str or Encoder, optional
-            By default the newest of the project.
+        encoder : str, path, Bundle or Encoder, optional
+            As in `Project.find_encoder`.
         on_event, token
             Progress and cancellation.
 
@@ -41,14 +38,13 @@ class LayoutsFace:
         InputError
             If umap-learn is not installed, or there are too few cells.
         """
-        code = self._code(encoder)
-        return layouts.umap(self._bench, code, on_event=on_event, token=token)
+        from napari_cellsci.project.latent_atlas import encoder_of
 
-    def has_umap(self, encoder: str | Encoder | None = None) -> bool:
+        found = encoder_of(self._bench, encoder)
+        return layouts.umap(self._bench, found, on_event=on_event, token=token)
+
+    def has_umap(self, encoder: Any = None) -> bool:
         """Return whether `umap` has been computed for the present cells."""
-        return layouts.kept_umap(self._bench, self._code(encoder))
+        from napari_cellsci.project.latent_atlas import encoder_of
 
-    def _code(self, encoder: str | Encoder | None) -> Encoder:
-        if encoder is None or isinstance(encoder, str):
-            return models.load_encoder(self._bench, encoder)
-        return encoder
+        return layouts.kept_umap(self._bench, encoder_of(self._bench, encoder))

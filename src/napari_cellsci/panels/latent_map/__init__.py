@@ -1,0 +1,1 @@
+"""The *Latent map*: all cells in a plane of their latents, and classes along each."""

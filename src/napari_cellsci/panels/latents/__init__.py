@@ -1,0 +1,1 @@
+"""The *Latents*: what each does to the picture, what it is called, and why."""

@@ -1,0 +1,262 @@
+"""The code of all cells: which encoder, their latents, and what these mean.
+
+Computed in a thread, shared by the panels that look at latents, kept when they close.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+from psygnal import Signal
+
+from napari_cellsci.panels._jobs import Job, JobState
+
+if TYPE_CHECKING:
+    from napari_cellsci.project import Project
+    from napari_cellsci.project.bundles import Bundle
+    from napari_cellsci.representation.atlas import LatentAtlas
+    from napari_cellsci.representation.encoder import Encoder
+    from napari_cellsci.tasks import CancelToken, OnEvent
+    from napari_cellsci.viewer.session import Session
+
+SHIPPED = "shipped"
+IN_USE = "in use"
+"""Source: the encoder of the classifier whose scores are shown."""
+
+
+@dataclass(frozen=True, slots=True)
+class EncoderOffer:
+    """An encoder one can choose: what to call it, how to find it, and a tip."""
+
+    title: str
+    source: str
+    tip: str = ""
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Code:
+    """The latents of all cells of a project.
+
+    Parameters
+    ----------
+    source : str
+        How the project finds the encoder.
+    encoder : Encoder
+    latents : array (n, D)
+    atlas : LatentAtlas, optional
+        None until it has been found out.
+    """
+
+    source: str
+    encoder: Encoder
+    latents: NDArray[np.float32]
+    atlas: LatentAtlas | None = None
+
+    @property
+    def size(self) -> int:
+        """Number of latents."""
+        return int(self.latents.shape[1])
+
+    def label(self, index: int) -> str:
+        """Return ``size z29``, or ``z29`` while it has no name."""
+        return f"z{index}" if self.atlas is None else self.atlas.label(index)
+
+    def order(self) -> list[int]:
+        """Return the latents' numbers, most active first."""
+        if self.atlas is not None:
+            return [info.index for info in self.atlas]
+        spread = self.latents.var(axis=0) if len(self.latents) else np.zeros(self.size)
+        return [int(i) for i in np.argsort(-spread, kind="stable")]
+
+    def is_active(self, index: int) -> bool:
+        """Return whether a latent carries anything; yes while that is not known."""
+        return self.atlas is None or self.atlas[index].active
+
+
+class LatentService:
+    """Loads an encoder, encodes all cells, and finds out what the latents mean.
+
+    Without a choice it takes the encoder of the classifier whose scores are shown,
+    else the newest of the project. The shipped one is used only when asked for.
+
+    Parameters
+    ----------
+    session : Session
+
+    Attributes
+    ----------
+    changed : Signal
+        `code` is another one, or there is none any more.
+    atlas_changed : Signal
+        Names or their evidence changed.
+    job, atlas_job : Job
+    """
+
+    changed = Signal()
+    atlas_changed = Signal()
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._chosen: str | None = None
+        self._asked: str | None = None
+        self.code: Code | None = None
+        self.job = Job()
+        self.atlas_job = Job()
+        self.job.succeeded.connect(self._on_code)
+        self.atlas_job.succeeded.connect(self._on_atlas)
+        session.project_changed.connect(self._on_project)
+        session.scores_changed.connect(self._on_scores)
+
+    def offers(self) -> list[EncoderOffer]:
+        """Return the encoders to choose from: in use, the project's, the shipped."""
+        session, found = self._session, []
+        bundle = session.bundle
+        hashes = set()
+        if bundle is not None and bundle.encoder is not None:
+            hashes.add(bundle.encoder.hash)
+            title = str(bundle.record.get("encoder") or bundle.name)
+            tip = f"The encoder of the classifier {bundle.name}, whose scores are shown"
+            found.append(EncoderOffer(title, IN_USE, tip))
+        project = session.project
+        for info in reversed(project.encoders if project is not None else []):
+            if info.hash not in hashes:
+                tip = f"Trained in this project, {info.made_at[:10]}"
+                found.append(EncoderOffer(info.name, info.name, tip))
+        if bundle is None or bundle.name != "mitosis":
+            tip = "Comes with the plugin, trained on simulated nuclei"
+            found.append(EncoderOffer("mitosis (shipped)", SHIPPED, tip))
+        return found
+
+    @property
+    def source(self) -> str | None:
+        """The encoder that is meant: chosen, or by default; None if there is none."""
+        usual = [offer.source for offer in self.offers()]
+        if self._chosen in usual:
+            return self._chosen
+        return next((source for source in usual if source != SHIPPED), None)
+
+    def choose(self, source: str) -> None:
+        """Use another encoder, from now on."""
+        self._chosen = source
+        self.ensure(again=True)
+
+    def ensure(self, again: bool = False) -> None:
+        """Compute the code if it is not there; called by whoever shows it.
+
+        Parameters
+        ----------
+        again : bool
+            Also if that failed or was cancelled before.
+        """
+        session, source = self._session, self.source
+        if session.project is None or source is None or not session.n_cells:
+            return
+        key = self._key(source)
+        if self.code is not None and self._asked == key:
+            return
+        if not again and self._asked == key:
+            return  # busy with it, or it failed
+        self._asked = key
+        self.atlas_job.cancel()
+        work = partial(_encode, session.project, source, session.bundle)
+        self.job.start(work, inputs=self._inputs)
+        self.changed.emit()
+
+    def _key(self, source: str) -> str:
+        bundle = self._session.bundle
+        return f"{source} {bundle.hash}" if source == IN_USE and bundle else source
+
+    def _inputs(self) -> tuple[int, int, str | None]:
+        return id(self._session.project), self._session.n_cells, self._asked
+
+    def find_meaning(self) -> None:
+        """Find out what the latents mean; names found before are there at once."""
+        code, project = self.code, self._session.project
+        if code is None or project is None or self.atlas_job.state.busy:
+            return
+        work = partial(_describe, project, code)
+        self.atlas_job.start(work, inputs=self._inputs)
+
+    def rename(self, index: int, name: str | None) -> None:
+        """Call a latent something.
+
+        Parameters
+        ----------
+        index : int
+        name : str or None
+            Empty for none at all, None to go back to what was found.
+
+        Raises
+        ------
+        InputError
+            If the name cannot be used.
+        """
+        code, project = self.code, self._session.project
+        if code is None or project is None:
+            return
+        atlas = project.rename_latent(index, name, code.encoder)
+        self.code = replace(code, atlas=atlas)
+        self.atlas_changed.emit()
+
+    def _on_code(self, code: Code) -> None:
+        self.code = code
+        self.changed.emit()
+        self.find_meaning()
+
+    def _on_atlas(self, atlas: LatentAtlas) -> None:
+        if self.code is not None and atlas.encoder == self.code.encoder.hash:
+            self.code = replace(self.code, atlas=atlas)
+            self.atlas_changed.emit()
+
+    def _on_project(self) -> None:
+        self._chosen = None
+        self._forget()
+
+    def _on_scores(self) -> None:
+        source = self.source
+        if self.code is None or source is None or self._asked == self._key(source):
+            return
+        bundle = self._session.bundle
+        encoder = None if bundle is None else bundle.encoder
+        if encoder is not None and encoder.hash == self.code.encoder.hash:
+            self._asked = self._key(source)  # the same under another name
+            self.code = replace(self.code, source=source)
+        else:
+            self._forget()
+
+    def _forget(self) -> None:
+        for job in (self.job, self.atlas_job):
+            job.cancel()
+            if job.state is not JobState.CANCELLING:
+                job.reset()
+        self._asked = None
+        self.code = None
+        self.changed.emit()
+
+
+def _encode(
+    project: Project,
+    source: str,
+    bundle: Bundle | None,
+    on_event: OnEvent,
+    token: CancelToken,
+) -> Code:
+    from napari_cellsci.tasks import Progress
+
+    on_event(Progress("Loading the encoder", 0, 0))
+    # A bundle is asked for its encoder by the project, which takes over its names.
+    meant = bundle if bundle is not None and source == IN_USE else source
+    encoder = project.find_encoder(meant)
+    token.raise_if_cancelled()
+    z = project.latents(encoder, on_event=on_event, token=token)
+    return Code(source, encoder, np.asarray(z, np.float32))
+
+
+def _describe(
+    project: Project, code: Code, on_event: OnEvent, token: CancelToken
+) -> LatentAtlas:
+    return project.latent_atlas(code.encoder, on_event=on_event, token=token)

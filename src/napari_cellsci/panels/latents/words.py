@@ -1,0 +1,79 @@
+"""What is known of a latent, in words a biologist can check."""
+
+from __future__ import annotations
+
+import math
+
+from napari_cellsci.representation.atlas import LatentInfo
+from napari_cellsci.viewer.readout import significant
+
+LEAST_RHO = 0.2
+"""Correlations below are not worth a word."""
+CATEGORY_TIPS = {
+    "morphology": "Changes what the cell itself looks like",
+    "position": "Shifts the cell within the crop",
+    "neighbourhood": "Changes the surroundings more than the cell",
+    "inactive": "Carries no information: the same for all cells",
+}
+SHARES = {
+    "invariant": "stays the same however the picture is turned",
+    "chiral": "changes its sign in a mirror only",
+    "axes": "changes its sign when the picture is turned by 90°",
+    "diagonals": "changes its sign when turned by 90° or mirrored",
+    "x": "follows left and right",
+    "y": "follows up and down",
+}
+
+
+def proposal(info: LatentInfo) -> str | None:
+    """Return the name that waits for a person's word, if there is one."""
+    if info.named_by == "evidence":
+        return info.name
+    if info.name is None and info.named_by is None:
+        return info.suggestion or info.reading
+    return None
+
+
+def activity(info: LatentInfo) -> str:
+    """Return how much a latent carries, in numbers."""
+    return (
+        f"{significant(info.kl)} nats per cell (the information it carries); "
+        f"variance {significant(info.variance)} (1 is that of the prior)"
+    )
+
+
+def evidence(info: LatentInfo) -> list[str]:
+    """Return why a latent is called what it is called, a sentence a line."""
+    lines = [info.note] if info.note else []
+    if info.component is not None:
+        share = info.shares.get(info.component, math.nan)
+        what = SHARES.get(info.component, info.component)
+        sure = f"{info.stability:.0%} of resamples of tracks agree"
+        lines.append(f"Symmetry: {share:.0%} of it {what}; {sure}.")
+    for name, found in sorted(
+        info.correlations.items(), key=lambda item: -abs(item[1].spearman)
+    )[:2]:
+        if abs(found.spearman) >= LEAST_RHO:
+            values = (found.spearman, found.low, found.high)
+            rho, low, high = (significant(value, 2) for value in values)
+            lines.append(
+                f"Measured: rank correlation with {name} {rho} [{low}–{high}]."
+            )
+    if math.isfinite(info.centre_share):
+        lines.append(f"{info.centre_share:.0%} of its effect is where the cell lies.")
+    return lines
+
+
+def describe(info: LatentInfo) -> str:
+    """Return everything a tooltip says of a latent."""
+    lines = [info.label]
+    waiting = proposal(info)
+    if waiting is not None and info.named_by == "evidence":
+        lines.append(f"Found by itself: “{waiting}”. ✓ accepts it, F2 changes it.")
+    elif waiting is not None:
+        lines.append(
+            f"Perhaps “{waiting}”, but the evidence does not agree: ✓ accepts."
+        )
+    else:
+        lines.append("F2 or a double click on the name changes it.")
+    return "\n".join([*lines, *evidence(info)])
