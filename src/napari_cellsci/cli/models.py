@@ -105,7 +105,8 @@ def train_head(
         str | None,
         typer.Option(
             help="Scheme 3: compact (few latents and weights), paper (RigL as "
-            "published), or rigl-l1, rigl-gradual, lasso, eliminate. Default: compact."
+            "published), or rigl-l1, rigl-gradual, lasso, gates, eliminate; by default "
+            "compact."
         ),
     ] = None,
     from_search: Annotated[

@@ -16,6 +16,8 @@ from napari_cellsci.heads.batched import BatchedAdam, BatchedMLP
 
 OFF = "CELLSCI_NO_NUMBA"
 """Environment variable that keeps training in torch."""
+_SHARES = 4
+"""Shares of the models that each thread takes on average."""
 
 
 @cache
@@ -28,6 +30,11 @@ def compiled_steps() -> ModuleType | None:
     except ImportError:
         return None
     return fused
+
+
+@cache
+def _pool(threads: int) -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(threads, thread_name_prefix="cellsci-heads")
 
 
 class FusedSteps:
@@ -62,7 +69,7 @@ class FusedSteps:
         self._data = fused.Data(table_, n_views, wanted_, weight_)
         self._sizes = np.array(model.sizes, np.int64)
         self._models = np.arange(model.n_models)
-        self._work: list[object] = []
+        self._spare: list[object] = []
 
     def retire(self, models: Tensor) -> None:
         """Leave some models (bool, K) as they are from now on."""
@@ -103,32 +110,40 @@ class FusedSteps:
             if model.mask is None
             else model.mask.numpy() != 0,
         )
-        threads = max(min(torch.get_num_threads(), len(self._models)), 1)
-        while len(self._work) < threads:
-            self._work.append(self._fused.workspace(model.sizes))
+        steps, settings = np.ascontiguousarray(block), self._settings()
 
-        def run(thread: int) -> None:
+        def run(models: npt.NDArray[np.int64]) -> None:
+            work = self._workspace()
             self._fused.train_models(
-                self._models[thread::threads].copy(),
+                models,
                 self._sizes,
                 state,
                 none if due is None else due.numpy(),
                 self._data,
-                np.ascontiguousarray(block),
+                steps,
                 which,
                 optimiser.steps,
-                self._settings(),
+                settings,
                 outputs,
-                self._work[thread],
+                work,
             )
+            self._spare.append(work)
 
-        if threads == 1:
-            run(0)
+        threads = torch.get_num_threads()
+        if threads == 1 or len(self._models) < 2:
+            run(self._models)
         else:
-            with ThreadPoolExecutor(threads) as pool:
-                list(pool.map(run, range(threads)))
+            # More shares than threads: none waits long for one that was held up.
+            shares = min(len(self._models), _SHARES * threads)
+            list(_pool(threads).map(run, np.array_split(self._models, shares)))
         optimiser.steps += len(block)
         return torch.from_numpy(outputs)
+
+    def _workspace(self) -> object:
+        try:
+            return self._spare.pop()
+        except IndexError:
+            return self._fused.workspace(self._model.sizes)
 
     def _settings(self) -> object:
         optimiser, k = self._optimiser, self._model.n_models

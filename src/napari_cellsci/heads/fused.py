@@ -168,11 +168,16 @@ def _load(
 @_compiled
 def _take_lanes(table: Floats, rows: Ints, n_in: int, work: Work) -> None:
     """Lay up to 64 cells of the batch side by side, the inputs that matter."""
+    # Rows lie anywhere in a table larger than the caches: all are asked for before
+    # the first is needed, so that they are waited for together.
+    touched = _ZERO
     for b in range(rows.size):
-        row = table[rows[b]]
-        for i in range(n_in):
-            if work.heard[i]:
-                work.act[i, b] = row[i]
+        touched += table[rows[b], 0] + table[rows[b], n_in - 1]
+    work.length[0] = touched
+    for i in range(n_in):
+        if work.heard[i]:
+            for b in range(rows.size):
+                work.act[i, b] = table[rows[b], i]
 
 
 @_compiled

@@ -12,7 +12,12 @@ import numpy.typing as npt
 from napari_cellsci.errors import InputError
 from napari_cellsci.heads.headset import HeadSet
 from napari_cellsci.heads.labelled import LabelledLatents
-from napari_cellsci.heads.sparse_compact import compact, eliminate, lasso_inputs
+from napari_cellsci.heads.sparse_compact import (
+    compact,
+    eliminate,
+    gated_inputs,
+    lasso_inputs,
+)
 from napari_cellsci.heads.sparse_members import SparseMembers
 from napari_cellsci.heads.sparse_modes import (
     Mode,
@@ -29,6 +34,7 @@ MODES: dict[str, Mode] = {
     "rigl-l1": rigl_l1,
     "rigl-gradual": rigl_gradual,
     "lasso": lasso_inputs,
+    "gates": gated_inputs,
     "eliminate": eliminate,
 }
 """All ways to find sparse heads."""
@@ -46,8 +52,9 @@ class SparseConfig:
         and weights: heads that let go of weights one after another say which latents
         matter and how many weights are needed; final heads then learn from those
         latents alone. Further ones, for comparison: "rigl-l1" and "rigl-gradual" (RigL
-        with an L1 penalty, or with a sparsity that grows), "lasso" (a group lasso
-        chooses inputs), "eliminate" (elimination without a choice of inputs).
+        with an L1 penalty, or with a sparsity that grows), "lasso" and "gates" (a group
+        lasso or hard-concrete gates choose the inputs), "eliminate" (elimination
+        without a choice of inputs).
     models : int
         Heads trained from different seeds; the score is their mean.
     hidden : tuple of int, optional

@@ -13,6 +13,7 @@ import torch
 from napari_cellsci.heads.batched import BatchedMLP
 from napari_cellsci.heads.elimination import EliminationRule, Schedule, Watch
 from napari_cellsci.heads.evaluate import balanced_accuracy
+from napari_cellsci.heads.gates import GatedTraining
 from napari_cellsci.heads.losses import decide, wanted_outputs
 from napari_cellsci.heads.pruning import prune
 from napari_cellsci.heads.sizes import used_inputs
@@ -126,21 +127,53 @@ def eliminate(problem: Problem) -> Found:
     return _on_inputs(problem, parts, None, {"weights": weights})
 
 
-def lasso_inputs(problem: Problem) -> Found:
-    """Let a group lasso choose inputs, and make heads on those sparse."""
+def _dense_scouts(problem: Problem) -> tuple[list[Indices], list[int]]:
+    """Return the training cells and seeds of heads that stay dense, part after part."""
     config, parts = problem.config, problem.known.rows
     seeds = [
         model_seed(config.seed, part, scout, 1)
         for part in range(len(parts))
         for scout in range(config.scouts)
     ]
-    rows = [part for part in parts for _ in range(config.scouts)]
+    return [part for part in parts for _ in range(config.scouts)], seeds
+
+
+def _on_agreed(problem: Problem, used: Bools) -> Found:
+    """Train on the inputs that the scouts of each part (parts · scouts, D) agree on."""
+    shares = used.reshape(-1, problem.config.scouts, used.shape[1]).mean(1)
+    inputs = [_agreed(own) for own in shares]
+    notes = {"inputs": [np.flatnonzero(own).tolist() for own in inputs]}
+    return _on_inputs(problem, [problem.config.weights] * len(inputs), inputs, notes)
+
+
+def lasso_inputs(problem: Problem) -> Found:
+    """Let a group lasso choose inputs, and make heads on those sparse."""
+    rows, seeds = _dense_scouts(problem)
     network = problem.network(seeds)
     problem.train(network, rows, seeds, None, input_l1=_PENALTY)
-    used = used_inputs(network.weights).reshape(len(parts), config.scouts, -1)
-    inputs = [_agreed(own.mean(0)) for own in used]
-    notes = {"inputs": [np.flatnonzero(own).tolist() for own in inputs]}
-    return _on_inputs(problem, [config.weights] * len(parts), inputs, notes)
+    return _on_agreed(problem, used_inputs(network.weights))
+
+
+def gated_inputs(problem: Problem) -> Found:
+    """Let hard-concrete gates choose inputs, and make heads on those sparse."""
+    config, known = problem.config, problem.known
+    rows, seeds = _dense_scouts(problem)
+    training = GatedTraining(
+        problem.network(seeds),
+        known.latents,
+        known.y,
+        rows,
+        seeds,
+        n_classes=known.n_classes,
+        steps=config.steps(len(known)),
+        batch=config.batch,
+        learning_rate=config.learning_rate,
+        label_smoothing=config.smoothing,
+        balanced=config.balanced,
+        compiled=False,
+    )
+    training.advance(on_event=problem.on_event, token=problem.token)
+    return _on_agreed(problem, training.open.numpy())
 
 
 def _agreed(shares: npt.NDArray[np.float64]) -> Bools:

@@ -23,7 +23,7 @@ from napari_cellsci.heads.streams import BatchStream, DropoutStream
 from napari_cellsci.tasks import CancelToken, OnEvent, Step, ignore
 
 NEVER = 2**62
-_REPORT_EVERY = 50
+_REPORT_EVERY = 100
 
 
 class TopologyRule(Protocol):
