@@ -170,6 +170,26 @@ def test_cells_cut_again_for_a_classifier_are_told_of(
     assert panel.card.property("kind") == "good"
 
 
+def test_a_movie_and_labels_from_a_command_are_taken_in(
+    panel: ScorePanel, session: Session, trained: Any, qtbot: Any, mitosis_files: Path
+) -> None:
+    from napari_cellsci.project import Project
+
+    session.project = trained
+    n, labelled = session.n_cells, len(trained.labels)
+    with Project.open(trained.path) as other:
+        image, tracks = mitosis_files / "movie.tif", mitosis_files / "tracks.csv"
+        name = other.add_movie(image, tracks, name="late")
+        other.labels.add_class("odd")
+        other.labels.set((name, int(other.cells["track_id"].iloc[-1]), 7), "odd")
+    panel.run()
+    assert finished(qtbot, panel) is JobState.IDLE
+    assert session.scores is not None
+    assert session.n_cells == 2 * n == len(session.scores.score)
+    assert "late" in [panel.movies.itemText(i) for i in range(panel.movies.count())]
+    assert len(trained.labels) == labelled + 1
+
+
 def test_outlines_are_not_offered_without_masks(
     panel: ScorePanel, session: Session, mitosis_files: Path, tmp_path: Path
 ) -> None:

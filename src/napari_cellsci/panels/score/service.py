@@ -117,6 +117,9 @@ class ScoreService:
                 project.labels.refresh()
 
     def _on_done(self, scored: Scored) -> None:
+        if len(scored.scores.table) != self._session.n_cells:
+            # A command added a movie meanwhile.
+            self._session.reload_cells()
         self.scored = scored
         self.refresh_labels()
         self._session.set_scores(scored.scores, scored.bundle)
