@@ -256,22 +256,23 @@ def test_the_classes_are_ranked_and_a_click_puts_a_latent_on_an_axis(
     shown.tabs.setCurrentIndex(CLASSES)
     service = shown.service
     qtbot.waitUntil(lambda: service.statistics is not None, timeout=30_000)
-    listed = shown.list.classes
+    listed = shown.classes_page.list.classes
     assert listed.latent(0) == 2
     assert listed.measure(2).startswith(("1.0", "0.9"))
     assert "AUROC" in listed.data(listed.index(0, 0), int(Qt.ItemDataRole.ToolTipRole))
-    assert "interphase" in shown.classes_note.text()
-    shown.list.choose(1, "x")
+    assert "interphase" in shown.classes_page.note.text()
+    shown.classes_page.list.choose(1, "x")
     assert service.axes[0] == latent_key(listed.latent(1))
-    shown.list.choose(0, "y")
+    shown.classes_page.list.choose(0, "y")
     assert service.axes[1] == "z2"
-    shown.by_box.chosen.emit("label")
+    shown.classes_page.by_box.chosen.emit("label")
     qtbot.waitUntil(
-        lambda: "two classes are needed" in shown.classes_note.text(), timeout=30_000
+        lambda: "two classes are needed" in shown.classes_page.note.text(),
+        timeout=30_000,
     )
     for i, label in enumerate(("interphase", "metaphase")):
         session.project.labels.set_many(range(8 * i, 8 * i + 8), label)
-    qtbot.waitUntil(lambda: "8 meta" in shown.classes_note.text(), timeout=30_000)
+    qtbot.waitUntil(lambda: "8 meta" in shown.classes_page.note.text(), timeout=30_000)
 
 
 def test_wide_it_shows_map_and_classes_side_by_side(

@@ -156,7 +156,7 @@ def test_dragging_on_a_strip_changes_the_cell(
     shown: LatentsPanel, session: Session, qtbot: Any
 ) -> None:
     desk, view = shown.desk, shown.view
-    before = shown.picture.image
+    before = shown.desk_box.picture.image
     index = shown.model.index(1, 0)
     zones = shown.delegate.zones(view.visualRect(index), index)
     at = QPoint(round(zones.x_of(2.0)), round(zones.slider.center().y()))
@@ -165,9 +165,9 @@ def test_dragging_on_a_strip_changes_the_cell(
     far = QPoint(view.viewport().width() + 50, at.y())
     qtbot.mouseMove(view.viewport(), far)
     qtbot.mouseRelease(view.viewport(), LEFT, NONE, far)
-    qtbot.waitUntil(lambda: shown.picture.image is not before, timeout=10_000)
-    assert "z1 = +" in shown.values.text()
-    assert shown.reset.isEnabled()
+    qtbot.waitUntil(lambda: shown.desk_box.picture.image is not before, timeout=10_000)
+    assert "z1 = +" in shown.desk_box.values.text()
+    assert shown.desk_box.reset.isEnabled()
     view.setCurrentIndex(index)
     value = float(desk.z[1])
     qtbot.keyClick(view, Qt.Key.Key_Left)
@@ -176,7 +176,7 @@ def test_dragging_on_a_strip_changes_the_cell(
     assert desk.z[1] == 0
     desk.set_value(0, -9)
     assert desk.z[0] == -3
-    shown.reset.click()
+    shown.desk_box.reset.click()
     assert not desk.edited
 
 
@@ -185,7 +185,7 @@ def test_it_starts_from_the_selected_cell_and_stays_once_changed(
 ) -> None:
     code, desk = shown._shown, shown.desk
     session.select(7)
-    shown.start_box.chosen.emit("cell")
+    shown.desk_box.start_box.chosen.emit("cell")
     np.testing.assert_array_equal(desk.z, code.latents[7])
     qtbot.waitUntil(lambda: not shown._settle.isActive(), timeout=10_000)
     qtbot.waitUntil(lambda: shown.strips.complete, timeout=60_000)
@@ -198,7 +198,7 @@ def test_it_starts_from_the_selected_cell_and_stays_once_changed(
     assert desk.row == 8
     desk.reset()
     assert desk.row == 9
-    shown.start_box.chosen.emit("zero")
+    shown.desk_box.start_box.chosen.emit("zero")
     assert not desk.z.any()
 
 

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
-from qtpy.QtCore import QTimer
 from qtpy.QtGui import QResizeEvent
 from qtpy.QtWidgets import (
     QBoxLayout,
@@ -20,7 +19,7 @@ from qtpy.QtWidgets import (
 from napari_cellsci.panels._base import PanelBase
 from napari_cellsci.panels._choice import Choice, ChoiceBox
 from napari_cellsci.panels._jobs import JobState
-from napari_cellsci.panels._parts import RunLine, WrapLabel, whole_number
+from napari_cellsci.panels._parts import RunLine, whole_number
 from napari_cellsci.panels._theme import STEP
 from napari_cellsci.panels.gallery.thumbnails import Thumbnails
 from napari_cellsci.panels.latent_map import output
@@ -30,7 +29,7 @@ from napari_cellsci.panels.latent_map.axes import (
     is_umap,
     latent_key,
 )
-from napari_cellsci.panels.latent_map.classes_view import ClassesList
+from napari_cellsci.panels.latent_map.classes_page import ClassesPage
 from napari_cellsci.panels.latent_map.controls import ToolBar
 from napari_cellsci.panels.latent_map.hover import HoverCard
 from napari_cellsci.panels.latent_map.key import ColorKey, key_of
@@ -49,8 +48,6 @@ if TYPE_CHECKING:
 
 WIDE = 680
 """From this width (px) the map and the classes stand side by side."""
-SETTLE_MS = 250
-"""The classes are compared when nothing was labelled for so long."""
 MAP, CLASSES = 0, 1
 
 
@@ -73,12 +70,8 @@ class LatentMapPanel(PanelBase):
         self._drawn: tuple[str, str] = ("", "")
         self._colors: NDArray[np.float32] = np.zeros((0, 4), np.float32)
         self._build_map()
-        self._build_classes()
+        self.classes_page = ClassesPage(self.session)
         self._build_frame()
-        self._settle = QTimer(self)
-        self._settle.setSingleShot(True)
-        self._settle.setInterval(SETTLE_MS)
-        self._settle.timeout.connect(self._compare)
         self._connect()
         self.on_theme()
         self.refresh()
@@ -114,22 +107,6 @@ class LatentMapPanel(PanelBase):
         layout.addWidget(self.plot, 1)
         layout.addLayout(bottom)
         layout.addWidget(self.key)
-
-    def _build_classes(self) -> None:
-        self.by_box = ChoiceBox("Which classes are compared")
-        self.classes_note = WrapLabel(name="muted")
-        self.list = ClassesList()
-        row = QHBoxLayout()
-        row.setSpacing(STEP)
-        row.addWidget(QLabel("Classes by"))
-        row.addWidget(self.by_box, 1)
-        self.classes_page = QWidget()
-        layout = QVBoxLayout(self.classes_page)
-        layout.setContentsMargins(0, 0, 0, 0)
-        layout.setSpacing(STEP)
-        layout.addLayout(row)
-        layout.addWidget(self.classes_note)
-        layout.addWidget(self.list, 1)
 
     def _build_frame(self) -> None:
         self.tabs = QTabBar()
@@ -171,7 +148,6 @@ class LatentMapPanel(PanelBase):
         self.x_box.chosen.connect(self.choose_x)
         self.y_box.chosen.connect(self.choose_y)
         self.color_box.chosen.connect(self._on_color)
-        self.by_box.chosen.connect(self._on_by)
         self.tools.chosen.connect(self._on_tool)
         self.tools.fit.clicked.connect(self.plot.fit)
         self.tools.swap.clicked.connect(self._swap)
@@ -182,7 +158,7 @@ class LatentMapPanel(PanelBase):
         self.plot.hovered.connect(self._on_hovered)
         self.plot.stepped.connect(self._on_stepped)
         self.plot.cleared.connect(self._on_cleared)
-        self.list.chosen.connect(self._on_listed)
+        self.classes_page.chosen.connect(self._on_listed)
 
     def on_show(self) -> None:
         """Make the canvas when the panel is first seen, and encode the cells."""
@@ -208,7 +184,7 @@ class LatentMapPanel(PanelBase):
         self._code = code
         self._fill_boxes(code)
         self._show_points(code)
-        self._on_classes()
+        self.classes_page.show_code(code)
         self._tell()
 
     def _show_nothing(self) -> None:
@@ -217,7 +193,7 @@ class LatentMapPanel(PanelBase):
         self._drawn = ("", "")
         self.plot.say("The map of all cells appears here once they are encoded.")
         self.key.setVisible(False)
-        self.list.classes.show(None, None)
+        self.classes_page.show_code(None)
 
     def _fill_boxes(self, code: Code) -> None:
         assert self.parts is not None
@@ -232,16 +208,6 @@ class LatentMapPanel(PanelBase):
         ]
         shown = map_colors.usable(self.session, choice.color)
         self.color_box.offer([ways], shown)
-        by = [
-            Choice("prediction", "prediction", "The predicted class", why_not),
-            Choice("label", "label", "What a person said the cell is"),
-            Choice("movie", "movie", "The movie the cell is from"),
-        ]
-        usual = choice.classes_by
-        self.by_box.offer(
-            [by], "label" if usual == "prediction" and not scored else usual
-        )
-        self.list.mark_axes(*self.service.axes)
 
     def _show_points(self, code: Code) -> None:
         """Draw all cells, or say what is still missing."""
@@ -339,10 +305,6 @@ class LatentMapPanel(PanelBase):
         self.service.choose(color=key)
         self.mark_dirty()
 
-    def _on_by(self, key: str) -> None:
-        self.service.choose(classes_by=key)
-        self.service.forget_classes()
-
     def _on_tool(self, tool: str) -> None:
         self.service.choose(tool=tool)
         self.plot.tool = self.service.choice.tool
@@ -421,32 +383,10 @@ class LatentMapPanel(PanelBase):
         self.session.select(None)
 
     def _on_classes(self) -> None:
-        """Show the class statistics, and bring them up to date in a moment."""
-        if not self.isVisible() or self._code is None:
+        if self.isVisible():
+            self.classes_page.refresh()
+        else:
             self._dirty = True
-            return
-        self.list.classes.show(self._code, self.service.statistics)
-        self.classes_note.setText(self._classes_in_words())
-        if self.classes_page.isVisible():
-            self._settle.start()
-
-    def _compare(self) -> None:
-        if self.classes_page.isVisible():
-            self.service.compare()
-
-    def _classes_in_words(self) -> str:
-        found = self.service.statistics
-        if found is None:
-            return "Comparing the classes…"
-        counts = [
-            f"{whole_number(int(n))} {name}"
-            for n, name in zip(found.densities.counts, found.classes.names, strict=True)
-            if n
-        ]
-        if len(counts) < 2:
-            what = "Label cells of two classes" if not counts else f"Only {counts[0]}"
-            return f"{what}: two classes are needed to compare them."
-        return f"{', '.join(counts)}. AUROC and density of each latent, best first."
 
     def _arrange(self) -> None:
         """Show one page, or both where there is room."""
@@ -455,8 +395,6 @@ class LatentMapPanel(PanelBase):
         current = self.tabs.currentIndex()
         self.map_page.setVisible(wide or current == MAP)
         self.classes_page.setVisible(wide or current == CLASSES)
-        if self.isVisible() and self.classes_page.isVisible():
-            self._settle.start()
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         """Put the pages side by side, or one at a time."""
@@ -469,12 +407,11 @@ class LatentMapPanel(PanelBase):
         self.plot.set_theme(theme)
         self.key.set_ink(theme.text, theme.muted)
         self.tools.set_color(theme.text)
-        self.list.painter.theme = theme
-        self.list.viewport().update()
+        self.classes_page.set_theme(theme)
 
     def dispose(self) -> None:
         """Let go of the canvas."""
-        self._settle.stop()
+        self.classes_page.stop()
         self.plot.close_canvas()
         super().dispose()
 

@@ -5,24 +5,22 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from qtpy.QtCore import Qt, QTimer
+from qtpy.QtCore import QTimer
 from qtpy.QtGui import QImage
-from qtpy.QtWidgets import QFormLayout, QHBoxLayout, QLabel, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QFormLayout, QWidget
 
 from napari_cellsci.errors import InputError
 from napari_cellsci.panels._base import PanelBase
 from napari_cellsci.panels._choice import Choice, ChoiceBox
-from napari_cellsci.panels._icons import IconButton
 from napari_cellsci.panels._jobs import JobState
-from napari_cellsci.panels._parts import RunLine, Section, WrapLabel
+from napari_cellsci.panels._parts import RunLine, Section
 from napari_cellsci.panels._theme import STEP
-from napari_cellsci.panels.cell_strip.panel import Picture
 from napari_cellsci.panels.latent_map.axes import latent_key
 from napari_cellsci.panels.latent_map.service import MapService
 from napari_cellsci.panels.latents import output
 from napari_cellsci.panels.latents.delegate import LatentDelegate
 from napari_cellsci.panels.latents.desk import Desk
+from napari_cellsci.panels.latents.desk_box import DeskBox, channel_names, signed
 from napari_cellsci.panels.latents.layer import add_strip
 from napari_cellsci.panels.latents.model import LatentsModel
 from napari_cellsci.panels.latents.pictures import decoded_images, effect_image
@@ -32,16 +30,12 @@ from napari_cellsci.panels.latents.strips import StripMaker
 from napari_cellsci.panels.latents.towards import Towards
 from napari_cellsci.panels.latents.view import LatentsView
 from napari_cellsci.panels.latents.words import proposal
-from napari_cellsci.viewer.readout import significant
 
 if TYPE_CHECKING:
     import napari.viewer
 
-PICTURE = 124
-"""Edge of the large picture (px)."""
 SETTLE_MS = 60
 """Strips are decoded anew when the selected cell has stayed this long."""
-ALL = "all"
 
 
 class LatentsPanel(PanelBase):
@@ -61,10 +55,9 @@ class LatentsPanel(PanelBase):
         self.model = LatentsModel()
         self.delegate = LatentDelegate(self.model, self.desk)
         self.view = LatentsView(self.model, self.delegate)
-        self.channel: int | None = None
+        self.desk_box = DeskBox(session)
         self._shown: Code | None = None
         self._ends_shown: Any = None
-        self._build_desk()
         self._build_towards()
         self._build_frame()
         self._settle = _single_shot(self, SETTLE_MS)
@@ -74,33 +67,6 @@ class LatentsPanel(PanelBase):
         self._connect()
         self.on_theme()
         self.refresh()
-
-    def _build_desk(self) -> None:
-        self.picture = Picture("decoded", "The cell that the values below stand for")
-        self.picture.setFixedSize(PICTURE, PICTURE + 24)
-        self.start_box = ChoiceBox("Where strips and sliders start from")
-        self.channel_box = ChoiceBox("Which channel is shown")
-        self.values = WrapLabel()
-        self.score = WrapLabel()
-        self.reset = IconButton("reset", "Take all changes back")
-        right = QVBoxLayout()
-        right.setSpacing(STEP)
-        row = QHBoxLayout()
-        row.setSpacing(STEP)
-        row.addWidget(QLabel("From"))
-        row.addWidget(self.start_box, 1)
-        row.addWidget(self.reset)
-        right.addLayout(row)
-        right.addWidget(self.channel_box)
-        right.addWidget(self.values)
-        right.addWidget(self.score)
-        right.addStretch()
-        self.desk_box = QWidget()
-        layout = QHBoxLayout(self.desk_box)
-        layout.setContentsMargins(0, 0, 0, 0)
-        layout.setSpacing(2 * STEP)
-        layout.addWidget(self.picture, 0, Qt.AlignmentFlag.AlignTop)
-        layout.addLayout(right, 1)
 
     def _build_towards(self) -> None:
         self.towards = Towards()
@@ -136,10 +102,8 @@ class LatentsPanel(PanelBase):
         self._on(self.desk.base_changed, self._on_base)
         self._on(self.desk.changed, self._on_desk)
         self._on(self.strips.made, self._on_made)
-        self.start_box.chosen.connect(self._on_start)
-        self.channel_box.chosen.connect(self._on_channel)
+        self.desk_box.channel_chosen.connect(self._on_channel)
         self.encoders.chosen.connect(self._on_encoder)
-        self.reset.clicked.connect(self._on_reset)
         self.view.moved.connect(self._on_moved)
         self.view.nudged.connect(self._on_nudged)
         self.view.restored.connect(self._on_restored)
@@ -175,7 +139,7 @@ class LatentsPanel(PanelBase):
         if code.atlas is not None:
             self.delegate.most_active = max((info.kl for info in code.atlas), default=1)
         self.model.show(code)
-        self._fill_desk(code)
+        self.desk_box.offer(code)
         self._tell(code)
         self._take_pictures(self.model.latents)
         self._want()
@@ -186,29 +150,6 @@ class LatentsPanel(PanelBase):
         self.encoder_row.setVisible(len(offers) > 1 and self.service.source is not None)
         choices = [Choice(offer.source, offer.title, offer.tip) for offer in offers]
         self.encoders.offer([choices], self.service.source or "")
-
-    def _fill_desk(self, code: Code) -> None:
-        why_not = "" if self.session.current is not None else "Select a cell first"
-        starts = [
-            Choice("zero", "zero", "All latents at 0: the most ordinary cell"),
-            Choice("cell", "cell", "The latents of the selected cell", why_not),
-        ]
-        self.start_box.offer([starts], "cell" if self.desk.from_cell else "zero")
-        names = self._channel_names(code)
-        self.channel_box.setVisible(len(names) > 1)
-        choices = [Choice(ALL, "all channels", "Composite of all channels")]
-        choices += [Choice(str(c), name, "") for c, name in enumerate(names)]
-        shown = ALL if self.channel is None else str(self.channel)
-        self.channel_box.offer([choices], shown)
-
-    def _channel_names(self, code: Code) -> list[str]:
-        project = self.session.project
-        known = project.movies[0].channel_names if project is not None else ()
-        chosen = project.spec.channels if project is not None else ()
-        return [
-            known[c] if isinstance(c, int) and c < len(known) else f"channel {c}"
-            for c in chosen[: code.encoder.spec.n_channels]
-        ]
 
     def _tell(self, code: Code) -> None:
         atlas, job = code.atlas, self.service.atlas_job
@@ -287,10 +228,10 @@ class LatentsPanel(PanelBase):
         for latent in latents:
             if latent in maker.strips:
                 strip = maker.strips[latent]
-                images = decoded_images(strip, limits, self.channel)
+                images = decoded_images(strip, limits, self.desk_box.channel)
                 self.delegate.strips[latent] = images
             if latent in maker.effects:
-                effect = effect_image(maker.effects[latent], self.channel)
+                effect = effect_image(maker.effects[latent], self.desk_box.channel)
                 self.delegate.effects[latent] = effect
 
     def _on_base(self) -> None:
@@ -299,7 +240,7 @@ class LatentsPanel(PanelBase):
             self._settle.start()
             code = self._shown
             if code is not None:
-                self._fill_desk(code)
+                self.desk_box.offer(code)
         else:
             self._dirty = True
 
@@ -320,51 +261,19 @@ class LatentsPanel(PanelBase):
         code, desk = self._shown, self.desk
         if code is None or len(desk.z) != code.size or not self.isVisible():
             return
-        limits = self.strips.display_limits(code)
-        crop = code.encoder.decode(desk.z[np.newaxis])
-        self.picture.show_image(decoded_images(crop, limits, self.channel)[0])
-        self.reset.setEnabled(desk.edited)
-        self.values.setText(self._values_in_words(code))
-        self.score.setText(self._score_in_words())
+        self.desk_box.show_code(code, self.strips.display_limits(code))
         self._show_way(code)
-
-    def _values_in_words(self, code: Code) -> str:
-        changes = self.desk.changes()
-        if changes:
-            return "\n".join(
-                f"{code.label(index)} = {_signed(value)}" for index, value in changes
-            )
-        if self.desk.row is None:
-            return "All latents at 0."
-        table = self.session.table
-        clock = self.session.clock(self.desk.row)
-        if table is None:
-            return ""
-        row = self.desk.row
-        return f"Track {table.track[row]}, {clock.words(int(table.t[row]))}."
-
-    def _score_in_words(self) -> str:
-        desk, scores = self.desk, self.session.scores
-        now = desk.score(desk.z)
-        if now is None or scores is None:
-            return ""
-        sign, name = ("▲", scores.names[1]) if now >= 0 else ("●", scores.names[0])
-        words = f"{significant(now)} {sign} {name}"
-        if desk.edited:
-            before = desk.score(desk.base)
-            return f"score {significant(before or 0)} → {words}"
-        return f"score {words}"
 
     def _show_way(self, code: Code) -> None:
         if not self.section.isExpanded():
             return
-        key = (code.encoder.hash, self.desk.ends, self.channel)
+        key = (code.encoder.hash, self.desk.ends, self.desk_box.channel)
         if key != self._ends_shown:
             self._ends_shown = key
             self.towards.show_ends(*(self._end(code, row) for row in self.desk.ends))
         self.towards.show_part(self.desk.part)
         differ = self.desk.differences()
-        parts = [f"{code.label(index)} {_signed(by)}" for index, by in differ]
+        parts = [f"{code.label(index)} {signed(by)}" for index, by in differ]
         words = f"It takes most: {', '.join(parts)}." if parts else ""
         hint = "Select a cell, then click here to take it as the one or the other."
         self.towards.words.setText(words or hint)
@@ -375,22 +284,15 @@ class LatentsPanel(PanelBase):
             return None
         crop = code.encoder.decode(code.latents[[row]])
         limits = self.strips.display_limits(code)
-        return decoded_images(crop, limits, self.channel)[0]
+        return decoded_images(crop, limits, self.desk_box.channel)[0]
 
-    def _on_start(self, key: str) -> None:
-        self.desk.start_from(key == "cell")
-
-    def _on_channel(self, key: str) -> None:
-        self.channel = None if key == ALL else int(key)
+    def _on_channel(self) -> None:
         self._forget_pictures()
         self._take_pictures(self.model.latents)
         self._on_desk()
 
     def _on_encoder(self, source: str) -> None:
         self.service.choose(source)
-
-    def _on_reset(self) -> None:
-        self.desk.reset()
 
     def _on_moved(self, latent: int, value: float) -> None:
         self.desk.set_value(latent, value)
@@ -448,7 +350,7 @@ class LatentsPanel(PanelBase):
             return None
         anchor = base if base.any() else None
         try:
-            return add_strip(self.session, code, latent, anchor, self.channel)
+            return add_strip(self.session, code, latent, anchor, self.desk_box.channel)
         except InputError as error:
             self.tell_error(error)
             return None
@@ -457,8 +359,7 @@ class LatentsPanel(PanelBase):
         """Follow the theme."""
         theme = self.theme
         self.delegate.theme = theme
-        self.picture.set_ink(theme.muted)
-        self.reset.set_color(theme.text)
+        self.desk_box.set_theme(theme)
         self.towards.set_theme(theme)
         self.view.viewport().update()
 
@@ -483,7 +384,7 @@ class LatentsPanel(PanelBase):
         if not self.has_data() or self._shown is None:
             super().save_figure(path)
             return
-        names = self._channel_names(self._shown)
+        names = channel_names(self.session, self._shown)
         output.save_figure(self._shown, self.strips, names, path)
 
     def python_code(self) -> str | None:
@@ -508,8 +409,3 @@ def _single_shot(parent: Any, ms: int) -> QTimer:
     timer.setSingleShot(True)
     timer.setInterval(ms)
     return timer
-
-
-def _signed(value: float) -> str:
-    words = significant(value)
-    return words if value < 0 else f"+{words}"
