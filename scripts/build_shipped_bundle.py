@@ -5,9 +5,10 @@
 
 Simulates movies of many imaginary microscopes (`random_config`) and trains one encoder
 on all their cells; what the cells are plays no part in that. Ten dense heads learn
-interphase against metaphase of these movies and of some whose classes overlap. The
-result is judged on movies from unseen seeds, what its latents mean is read, and the
-bundle is written into the package with what was measured. No real image is used.
+interphase against metaphase of these movies, of some whose classes overlap, and of some
+with the sample's settings. The result is judged on movies from unseen seeds, its latents
+are named, and the bundle is written into the package with what was measured. No real
+image is used.
 """
 
 from __future__ import annotations
@@ -52,7 +53,19 @@ CLASSES = ("interphase", "metaphase")
 SPEC = CropSpec(fov_um=PAPER_FOV_UM)
 TRAINING_SEEDS = 1_000
 CONFUSING_SEEDS = 2_000
+SAMPLE_SEEDS = 3_000
 UNSEEN_SEEDS = 9_000
+STAGE: dict[str, Any] = {
+    "beta": 20.0,
+    "symmetry": 8.0,
+    "focus": 0.95,
+    "learning_rate": 1.5e-3,
+}
+STAGES: tuple[dict[str, Any], ...] = (
+    {"steps": 8_000, "sigma_x": 0.9},
+    {"steps": 4_500, "sigma_x": 0.6, "beta_warmup": 0.0},
+)
+"""Latents find what they stand for while pixels count for little, then get precise."""
 OOD_CELLS = 8_000
 """Cells by which the bundle knows what is usual."""
 HEAD_CELLS = 60_000
@@ -130,6 +143,27 @@ def together(parts: Sequence[Cells]) -> Cells:
         np.concatenate([p.crops for p in parts]),
         pd.concat([p.truth for p in parts], ignore_index=True),
     )
+
+
+def train_stages(cells: Cells, options: argparse.Namespace) -> Encoder:
+    """Train the encoder, stage after stage, on crops alone."""
+    encoder = None
+    for number, stage in enumerate(STAGES, 1):
+        settings = {**STAGE, **stage, "seed": options.seed}
+        settings["steps"] = max(1, round(options.steps * settings["steps"]))
+        folder = options.runs and options.runs / f"stage-{number}"
+        encoder = train_encoder(
+            cells.crops,
+            SPEC,
+            EncoderConfig.preset("good", **settings),
+            groups=cells.group,
+            run_dir=folder,
+            resume=folder is not None and folder.exists(),
+            start_from=encoder,
+            on_event=listen,
+        )
+    assert encoder is not None
+    return encoder
 
 
 def for_heads(cells: Cells, rng: np.random.Generator) -> np.ndarray:
@@ -259,9 +293,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
     parser.add_argument("--movies", type=int, default=300)
     parser.add_argument("--confusing", type=int, default=50)
-    parser.add_argument("--steps", type=int, default=8_000)
-    parser.add_argument("--beta", type=float, default=20.0)
-    parser.add_argument("--sigma-x", type=float, default=0.9)
+    parser.add_argument("--samples", type=int, default=12)
+    parser.add_argument("--steps", type=float, default=1.0, help="of the usual number")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--unseen", type=int, default=20)
     parser.add_argument("--runs", type=Path, help="folder of checkpoints, to resume")
@@ -270,27 +303,13 @@ def main() -> None:
     torch.set_num_threads(1)
 
     cells = simulate_many(TRAINING_SEEDS, options.movies, jittery)
-    config = EncoderConfig.preset(
-        "good",
-        steps=options.steps,
-        beta=options.beta,
-        sigma_x=options.sigma_x,
-        symmetry=8.0,
-        focus=0.95,
-        learning_rate=1.5e-3,
-        seed=options.seed,
-    )
-    encoder = train_encoder(
-        cells.crops,
-        SPEC,
-        config,
-        groups=cells.group,
-        run_dir=options.runs,
-        resume=options.runs is not None and options.runs.exists(),
-        on_event=listen,
-    )
+    encoder = train_stages(cells, options)
     cells = together(
-        [cells, simulate_many(CONFUSING_SEEDS, options.confusing, confusing)]
+        [
+            cells,
+            simulate_many(CONFUSING_SEEDS, options.confusing, confusing),
+            simulate_many(SAMPLE_SEEDS, options.samples, sample),
+        ]
     )
     heads, ood = heads_of(encoder, cells, options.seed)
     record = {
@@ -301,7 +320,7 @@ def main() -> None:
         },
         "version": __version__.split("+")[0],
         "torch": torch.__version__.split("+")[0],
-        "encoder": asdict(config),
+        "encoder": asdict(encoder.config),
     }
     bundle = Bundle(
         name="mitosis",
