@@ -5,10 +5,10 @@
 
 Simulates movies of many imaginary microscopes (`random_config`) and trains one encoder
 on all their cells; what the cells are plays no part in that. Ten dense heads learn
-interphase against metaphase of these movies, of some whose classes overlap, and of some
-with the sample's settings. The result is judged on movies from unseen seeds, its latents
-are named, and the bundle is written into the package with what was measured. No real
-image is used.
+interphase against metaphase of these movies, of some whose classes overlap, and of
+some with the sample's settings. The result is judged on movies from unseen seeds, its
+latents are named, and the bundle is written into the package with what was measured.
+No real image is used.
 """
 
 from __future__ import annotations

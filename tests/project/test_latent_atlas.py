@@ -14,6 +14,7 @@ import tifffile
 
 from napari_cellsci.errors import BundleError, InputError
 from napari_cellsci.project import Bundle, Project, bundle_storage, latent_atlas
+from napari_cellsci.project.bundles import shipped_bundle
 from napari_cellsci.project.store import FILE_NAME, Store
 from napari_cellsci.representation.atlas import LatentAtlas
 from napari_cellsci.representation.storage import write_model
