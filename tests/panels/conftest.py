@@ -84,7 +84,7 @@ def trained(trained_folder: Path, tmp_path: Path) -> Iterator[Any]:
 
 
 @pytest.fixture
-def coded(viewer: Any, mitosis: Any) -> Callable[[int], Any]:
+def coded(viewer: Any, mitosis: Any) -> Callable[..., Any]:
     """Show a project under an untrained encoder of so many latents."""
     import numpy as np
 
@@ -94,12 +94,12 @@ def coded(viewer: Any, mitosis: Any) -> Callable[[int], Any]:
     from napari_cellsci.representation.networks import new_network
     from napari_cellsci.viewer.session import get_session
 
-    def show(latent: int) -> Code:
+    def show(latent: int, project: Any = mitosis) -> Code:
         config = EncoderConfig(latent=latent, filters=(2, 2, 4, 4), hidden=8)
-        spec = mitosis.spec
+        spec = project.spec
         network = new_network(config, spec.n_channels, spec.size)
         session = get_session(viewer)
-        session.project = mitosis
+        session.project = project
         z = np.random.default_rng(0).normal(size=(session.n_cells, latent))
         z *= np.linspace(1, 0.5, latent)
         service = session.service(LatentService)
@@ -109,3 +109,23 @@ def coded(viewer: Any, mitosis: Any) -> Callable[[int], Any]:
         return code
 
     return show
+
+
+@pytest.fixture
+def two_channels(tmp_path: Path) -> Iterator[Any]:
+    """A project of two cells whose crops have two channels."""
+    import numpy as np
+
+    from napari_cellsci.project import Project
+
+    image = np.random.default_rng(0).integers(0, 99, (2, 2, 80, 80)).astype(np.uint16)
+    tracks = [[k, t, 40, 30 + 20 * k] for k in (0, 1) for t in (0, 1)]
+    with Project.create(
+        tmp_path / "two",
+        image=image,
+        axes="TCYX",
+        tracks=np.array(tracks),
+        channels=(0, 1),
+        pixel_size=0.5,
+    ) as project:
+        yield project

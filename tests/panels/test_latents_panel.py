@@ -100,21 +100,36 @@ def test_without_cells_or_an_encoder_it_says_what_to_do(
 
 
 def test_the_shipped_encoder_is_offered_only_where_it_fits(
-    panel: LatentsPanel, session: Session, mitosis_files: Path, tmp_path: Path
+    panel: LatentsPanel, session: Session, two_channels: Any
 ) -> None:
-    from napari_cellsci.project import Project
-
-    image = np.random.default_rng(0).integers(0, 99, (2, 2, 80, 80)).astype(np.uint16)
-    session.project = Project.create(
-        tmp_path / "two",
-        image=image,
-        axes="TCYX",
-        tracks=np.array([[1, 0, 40, 40], [1, 1, 41, 41]]),
-        channels=(0, 1),
-        pixel_size=0.5,
-    )
+    session.project = two_channels
     assert "reads 1 channel" in panel.card.reason.text()
     assert not panel.card.button.isVisible()
+
+
+def test_each_channel_is_shown_or_all_of_them(
+    panel: LatentsPanel,
+    session: Session,
+    two_channels: Any,
+    coded: Callable[..., Any],
+    qtbot: Any,
+) -> None:
+    code = coded(3, two_channels)
+    session.service(LatentService)._on_atlas(atlas_of(code))
+    qtbot.waitUntil(lambda: panel.strips.complete, timeout=60_000)
+    box = panel.desk_box.channel_box
+    assert box.isVisible()
+    assert box.count() == 3
+    assert not panel.delegate.strips[0][0].isGrayscale()
+    box.chosen.emit("1")
+    assert panel.delegate.strips[0][0].isGrayscale()
+    qtbot.waitUntil(lambda: panel.desk_box.picture.image.isGrayscale(), timeout=9_000)
+    layers = len(session.viewer.layers)
+    panel.open_layer(0)
+    assert len(session.viewer.layers) == layers + 1
+    box.chosen.emit("all")
+    panel.open_layer(0)
+    assert len(session.viewer.layers) == layers + 3
 
 
 def test_a_trained_encoder_is_read_described_and_renamed(
@@ -178,6 +193,18 @@ def test_dragging_on_a_strip_changes_the_cell(
     assert desk.z[0] == -3
     shown.desk_box.reset.click()
     assert not desk.edited
+
+
+def test_opened_after_the_cells_were_encoded_its_sliders_work(
+    dock: Callable[[type], Any], session: Session, coded: Callable[[int], Any]
+) -> None:
+    code = coded(3)
+    panel = dock(LatentsPanel)
+    panel.desk.set_value(2, 1.0)
+    assert panel.desk.z.tolist() == [0, 0, 1]
+    panel._show_picture()
+    assert panel.desk_box.picture.image is not None
+    assert code.label(2) in panel.desk_box.values.text()
 
 
 def test_it_starts_from_the_selected_cell_and_stays_once_changed(

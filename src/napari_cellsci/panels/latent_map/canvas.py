@@ -35,6 +35,8 @@ class Marks:
         Diameter (px).
     rows : array (n,) of int
         Which cells they are.
+    plain : bool
+        Whether they are too many for edges and smooth borders.
     """
 
     xy: Floats
@@ -43,13 +45,15 @@ class Marks:
     symbols: NDArray[np.object_]
     size: float
     rows: NDArray[np.int64]
+    plain: bool = False
 
     def taken(self, places: NDArray[np.int64]) -> Marks:
         """Return some of the points, opaque."""
         face = self.face[places].copy()
         face[:, 3] = np.maximum(face[:, 3], 0.6)
         xy, edge, symbols = self.xy[places], self.edge[places], self.symbols[places]
-        return Marks(xy, face, edge, symbols, self.size + 1, self.rows[places])
+        size = self.size + (not self.plain)
+        return Marks(xy, face, edge, symbols, size, self.rows[places], self.plain)
 
     @classmethod
     def none(cls) -> Marks:

@@ -111,11 +111,13 @@ class GLCanvas:
         self._draw(self._points, marks)
 
     def _draw(self, visual: Any, marks: Marks) -> None:
+        # Without a graphics card smooth edges of 100,000 marks take half a second.
+        visual.antialias = 0 if marks.plain else 1
         self._mark(
             visual,
             marks.xy,
             size=marks.size,
-            edge_width=EDGE,
+            edge_width=0 if marks.plain else EDGE,
             edge_color=marks.edge,
             face_color=marks.face,
             symbol=marks.symbols,

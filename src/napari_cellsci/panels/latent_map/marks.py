@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 SIZES = ((1_500, 9.0), (6_000, 7.0), (20_000, 5.5), (10**9, 4.0))
 """Diameter (px) of a mark up to so many cells."""
 MANY = 20_000
-"""From here on shapes are too small to be told apart: all are discs."""
+"""From here on shapes are too small to be told apart: all are plain discs."""
 HOLLOW, DENSE = 0.3, 0.75
 """Opacity of the inside of predicted cells, and of cells among very many."""
 
@@ -52,7 +52,7 @@ def marks_of(
     if n > MANY:
         face[:, 3] = DENSE
         symbols = np.full(n, "disc", object)
-        return Marks(xy[order], face, face, symbols, size_of(n), order)
+        return Marks(xy[order], face, face, symbols, size_of(n), order, plain=True)
     by_class = map_colors.usable(session, by) in ("score", "prediction", "label")
     if by_class:
         face[session.label_codes()[order] < 0, 3] *= HOLLOW

@@ -33,7 +33,7 @@ from napari_cellsci.panels.latent_map.classes_page import ClassesPage
 from napari_cellsci.panels.latent_map.controls import ToolBar
 from napari_cellsci.panels.latent_map.hover import HoverCard
 from napari_cellsci.panels.latent_map.key import ColorKey, key_of
-from napari_cellsci.panels.latent_map.marks import marks_of
+from napari_cellsci.panels.latent_map.marks import MANY, marks_of
 from napari_cellsci.panels.latent_map.plot import MapPlot
 from napari_cellsci.panels.latent_map.service import MapService
 from napari_cellsci.panels.latents.service import Code, LatentService
@@ -134,7 +134,7 @@ class LatentMapPanel(PanelBase):
         session = self.session
         self._on(session.project_changed, self._on_project)
         self._on(session.scores_changed, self.mark_dirty)
-        self._on(session.labels_changed, self.mark_dirty)
+        self._on(session.labels_changed, self._on_labels)
         self._on(session.classes_changed, self.mark_dirty)
         self._on(session.current_changed, self._on_current)
         self._on(session.selection_changed, self._on_selection)
@@ -179,7 +179,7 @@ class LatentMapPanel(PanelBase):
             self._show_nothing()
             return
         if self._code is None or self._code.encoder is not code.encoder:
-            self.parts = principal_components(code.latents)
+            self.parts = code.parts or principal_components(code.latents)
             self._drawn = ("", "")
         self._code = code
         self._fill_boxes(code)
@@ -265,6 +265,12 @@ class LatentMapPanel(PanelBase):
         self.thumbnails.clear()
         self.service.choose(x=None, y=None)
         self.mark_dirty()
+
+    def _on_labels(self) -> None:
+        by = map_colors.usable(self.session, self.service.choice.color)
+        # Among very many cells a label is seen by its colour alone.
+        if by == "label" or self.session.n_cells <= MANY:
+            self.mark_dirty()
 
     def _on_job(self) -> None:
         if not self.isVisible():

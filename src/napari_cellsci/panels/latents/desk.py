@@ -50,6 +50,7 @@ class Desk:
         self.part = 0.0
         self._latents.changed.connect(self._on_code)
         session.current_changed.connect(self._on_current)
+        self._start()
 
     @property
     def code(self) -> Code | None:

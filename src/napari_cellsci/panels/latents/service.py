@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from psygnal import Signal
 
 from napari_cellsci.panels._jobs import Job, JobState
+from napari_cellsci.representation.embedding import Components, principal_components
 
 if TYPE_CHECKING:
     from napari_cellsci.project import Project
@@ -49,12 +50,15 @@ class Code:
     latents : array (n, D)
     atlas : LatentAtlas, optional
         None until it has been found out.
+    parts : Components, optional
+        Their principal components.
     """
 
     source: str
     encoder: Encoder
     latents: NDArray[np.float32]
     atlas: LatentAtlas | None = None
+    parts: Components | None = None
 
     @property
     def size(self) -> int:
@@ -253,7 +257,8 @@ def _encode(
     encoder = project.find_encoder(meant)
     token.raise_if_cancelled()
     z = project.latents(encoder, on_event=on_event, token=token)
-    return Code(source, encoder, np.asarray(z, np.float32))
+    z = np.asarray(z, np.float32)
+    return Code(source, encoder, z, parts=principal_components(z))
 
 
 def _describe(
