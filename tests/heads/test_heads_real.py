@@ -16,6 +16,8 @@ from napari_cellsci.explain.ood import OOD_THRESHOLD, OodReference
 from napari_cellsci.heads.cnn import CNNConfig, train_cnn
 from napari_cellsci.heads.dense import DenseConfig, train_dense
 from napari_cellsci.heads.evaluate import HeldOut
+from napari_cellsci.heads.headset import SparseMembers
+from napari_cellsci.heads.sparse import SparseConfig, train_sparse
 
 CLASSES = ["interphase", "metaphase"]
 SPEC = CropSpec(fov_um=21.3)
@@ -101,6 +103,17 @@ def test_dense_heads_on_hand_labels(real: Real) -> None:
     interphase, metaphase = wrong(train_dense(codes, real.y, tracks, config).report)
     assert interphase <= 0.03 * 137
     assert metaphase <= 1
+
+
+def test_sparse_heads_keep_the_accuracy_of_dense_ones(real: Real) -> None:
+    codes, tracks = real.codes[real.known], real.tracks[real.known]
+    dense = train_dense(codes, real.y, tracks, DenseConfig(models=5)).report
+    config = SparseConfig(models=5, scouts=5)
+    sparse = train_sparse(codes, real.y, tracks, config)
+    assert sparse.report.balanced_accuracy >= 0.98 * dense.balanced_accuracy
+    assert isinstance(sparse.members, SparseMembers)
+    assert sparse.members.active_weights.max() <= 25
+    assert sparse.members.used_inputs.sum(1).max() <= 8
 
 
 def test_what_was_never_taught_is_told_apart(real: Real) -> None:

@@ -127,7 +127,15 @@ def test_a_search_is_gone_on_with_and_used(ready: Project) -> None:
         ready.train_head(3, from_search="x")
     with pytest.raises(InputError, match="sparse heads alone"):
         ready.train_head(2, from_search=True)
-    (runs[1].folder / "search.json").write_text("{}")
+    # Another process that shared the study ended first and has seen less.
+    place = runs[1].folder / "search.json"
+    less = json.loads(place.read_text()) | {"trials": 1}
+    less["best"]["settings"]["interval"] = 99
+    other = next(run for run in ready.runs if run.kind == "search").folder
+    (other / "search.json").write_text(json.dumps(less))
+    bundle = ready.train_head(3, models=2, from_search=True, **QUICK)
+    assert bundle.heads.config["interval"] == best["interval"]
+    place.write_text("{}")
     with pytest.raises(InputError, match="damaged"):
         ready.train_head(3, from_search=True)
 

@@ -115,7 +115,7 @@ class SparseConfig:
     zero_regrow: bool = False
     l1_prox: float | None = None
     weights: int = 25
-    keep: float = 0.985
+    keep: float = 0.99
     scouts: int = 10
     folds: int | None = None
     test: float = 0.1

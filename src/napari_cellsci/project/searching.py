@@ -7,6 +7,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from napari_cellsci.disk import whole_file
 from napari_cellsci.errors import InputError
 from napari_cellsci.heads.search import SearchConfig, SearchResult, search_sparse
 from napari_cellsci.labels import Labels
@@ -17,7 +18,6 @@ from napari_cellsci.project.head_training import labelled_cells
 from napari_cellsci.project.models import load_encoder
 from napari_cellsci.project.plain import plain
 from napari_cellsci.project.runs import (
-    ROOM,
     RunInfo,
     finish,
     read_runs,
@@ -75,7 +75,8 @@ def search(
             token=token,
         )
         text = json.dumps(plain({**result.to_dict(), "storage": str(kept)}), indent=1)
-        (run.folder / _RESULT).write_text(text, encoding="utf-8")
+        with whole_file(run.folder / _RESULT) as temporary:
+            temporary.write_text(text, encoding="utf-8")
         finish(bench.store, run.id)
     return result
 
@@ -125,10 +126,18 @@ def best_settings(bench: Bench, code: Encoder, wanted: str | bool) -> dict[str, 
         raise InputError(
             f"There is no search {which} for this encoder: run `cellsci search` first."
         )
-    place = bench.folder / ROOM / found[-1].id / _RESULT
+    # Of processes that shared a study, the last to end has seen all trials.
+    study = found[-1].config.get("study")
+    sittings = [_read(run) for run in found if run.config.get("study") == study]
+    return max(sittings, key=lambda sitting: sitting[0])[1]
+
+
+def _read(run: RunInfo) -> tuple[int, dict[str, Any]]:
+    """Return how many trials a sitting has seen, and the best settings."""
+    place = run.folder / _RESULT
     try:
-        settings = json.loads(place.read_text(encoding="utf-8"))["best"]["settings"]
-        return _checked(settings)
+        values = json.loads(place.read_text(encoding="utf-8"))
+        return int(values["trials"]), _checked(values["best"]["settings"])
     except (KeyError, TypeError, ValueError) as error:
         raise InputError(f"{place} is damaged: run `cellsci search` again.") from error
 
