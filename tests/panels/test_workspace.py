@@ -26,8 +26,8 @@ def test_the_panels_leave_the_movie_half_of_the_window(
 ) -> None:
     viewer.window.resize(*size)
     open_workspace(viewer)
-    expected = ["Cell", "Cells", "Gallery", "Latent map", "Latents", "Score"]
-    assert titles(viewer)[-6:] == expected
+    expected = ["Cell", "Cells", "Compare", "Gallery", "Latent map", "Latents"]
+    assert titles(viewer)[-8:] == [*expected, "Network", "Score"]
     panel = next(iter(viewer.window.dock_widgets.values()))
     window = panel.window()
     assert isinstance(window, QMainWindow)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import QObject, QSize, Qt, QTimer
-from qtpy.QtWidgets import QDockWidget, QMainWindow
+from qtpy.QtWidgets import QDockWidget, QMainWindow, QTabBar
 
 from napari_cellsci.viewer.session import get_session, unwrapped
 
@@ -17,13 +17,16 @@ if TYPE_CHECKING:
     import napari.viewer
 
 PLUGIN = "napari-cellsci"
-SIDE = tuple((name, "right") for name in ("Cells", "Score", "Latents", "Latent map"))
+TABS = ("Cells", "Score", "Latents", "Latent map", "Network", "Compare")
+SIDE = tuple((name, "right") for name in TABS)
 BELOW = (("Gallery", "bottom"), ("Cell", "bottom"))
 KINDS = {
     "Cells": "cells.panel:CellsPanel",
     "Score": "score.panel:ScorePanel",
     "Latents": "latents.panel:LatentsPanel",
     "Latent map": "latent_map.panel:LatentMapPanel",
+    "Network": "network.panel:NetworkPanel",
+    "Compare": "compare.panel:ComparePanel",
     "Gallery": "gallery.panel:GalleryPanel",
     "Cell": "cell_strip.panel:CellStripPanel",
 }
@@ -192,6 +195,12 @@ class _Arrangement(QObject):
         window, docks = self._window, self._docks
         side = SIDE_WIDTH if window.width() >= WIDE else SIDE_NARROW
         self._front.raise_()
+        # Tabs keep their whole words; those that find no room are scrolled to.
+        for bar in window.findChildren(
+            QTabBar, options=Qt.FindChildOption.FindDirectChildrenOnly
+        ):
+            bar.setElideMode(Qt.TextElideMode.ElideNone)
+            bar.setUsesScrollButtons(True)
         window.resizeDocks([docks["Cells"]], [side], Qt.Orientation.Horizontal)
         window.resizeDocks(
             [docks["Gallery"], docks["Cell"]],

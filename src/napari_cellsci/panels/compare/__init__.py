@@ -1,0 +1,1 @@
+"""The *Compare*: every model of every scheme, accuracy against size."""

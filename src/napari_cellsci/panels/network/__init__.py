@@ -1,0 +1,1 @@
+"""The *Network*: a head drawn, its streams, its responses, and how it came about."""

@@ -1,0 +1,102 @@
+"""Where everything of a drawn network lies, in pixels of its view."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from napari_cellsci.explain.topology import Node
+
+MARGIN, RADIUS = 6.0, 7.0
+_TOP, _FOOT = 20.0, 46.0
+"""Heights of the line of words above the inputs, and of those below the output."""
+_LARGEST, _SMALLEST = 34.0, 14.0
+"""Edges of a picture."""
+_UPRIGHT = 54.0
+"""Width of an input below which its label is written upwards."""
+_STACKED = 44.0
+"""Width of an input below which its two pictures stand one above the other."""
+LEAST_ROW = 32.0
+
+
+@dataclass(frozen=True, slots=True)
+class Geometry:
+    """Sizes in a view of some width and height (px).
+
+    Parameters
+    ----------
+    width, height : float
+    inputs : int
+        Inputs drawn.
+    last : int
+        Number of the output layer.
+    line : float
+        Height of a line of text.
+    label : float
+        Width of the longest label of an input.
+    """
+
+    width: float
+    height: float
+    inputs: int
+    last: int
+    line: float
+    label: float
+
+    @property
+    def slot(self) -> float:
+        """Width that each input has."""
+        return (self.width - 2 * MARGIN) / max(self.inputs, 1)
+
+    @property
+    def upright(self) -> bool:
+        """Whether labels of inputs are written upwards."""
+        return self.slot < _UPRIGHT
+
+    @property
+    def stacked(self) -> bool:
+        """Whether the two pictures of an input stand one above the other."""
+        return self.slot < _STACKED
+
+    @property
+    def picture(self) -> float:
+        """Edge of a picture, 0 where there is no room for one."""
+        if not self.inputs:
+            return 0.0
+        room = self.slot - 4 if self.stacked else (self.slot - 8) / 2
+        return 0.0 if room < _SMALLEST else min(room, _LARGEST)
+
+    @property
+    def pictures_height(self) -> float:
+        """Height of the pictures of an input with what parts them."""
+        edge = self.picture
+        return 0.0 if not edge else (2 * edge + 6 if self.stacked else edge + 4)
+
+    @property
+    def label_height(self) -> float:
+        """Height of the label of an input."""
+        if not self.inputs:
+            return 0.0
+        return min(self.label, 84.0) + 4 if self.upright else 2 * self.line
+
+    @property
+    def head(self) -> float:
+        """Where the inputs lie."""
+        return _TOP + self.pictures_height + self.label_height + RADIUS + 4
+
+    @property
+    def row(self) -> float:
+        """Distance of neighbouring layers."""
+        return max((self.height - self.head - _FOOT) / max(self.last, 1), 1.0)
+
+    @property
+    def least_height(self) -> float:
+        """Height below which the layers come too close."""
+        return self.head + self.last * LEAST_ROW + _FOOT
+
+    def place(
+        self, places: Mapping[Node, tuple[float, float]], node: Node
+    ) -> tuple[float, float]:
+        """Return where a neuron lies."""
+        x, layer = places[node]
+        return MARGIN + x * (self.width - 2 * MARGIN), self.head + layer * self.row

@@ -1,0 +1,364 @@
+"""The networks of a classifier and what their inputs mean, read in a thread."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cached_property, partial
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+from psygnal import Signal
+from qtpy.QtGui import QImage
+
+from napari_cellsci.explain.activity import activations
+from napari_cellsci.explain.codebook import (
+    CodeBook,
+    Reading,
+    open_codebook,
+    read_network,
+)
+from napari_cellsci.explain.layout import MOST_EDGES
+from napari_cellsci.explain.topology import Floats, Node, Topology
+from napari_cellsci.panels._jobs import Job, JobState
+from napari_cellsci.panels._pictures import Limits, limits_of, to_image, to_pixels
+from napari_cellsci.panels.latents.service import LatentService
+from napari_cellsci.panels.score.service import SHIPPED, ScoreService
+
+if TYPE_CHECKING:
+    from napari_cellsci.heads.history import Film
+    from napari_cellsci.project import Project
+    from napari_cellsci.project.bundles import Bundle
+    from napari_cellsci.representation.atlas import LatentAtlas
+    from napari_cellsci.tasks import CancelToken, OnEvent
+    from napari_cellsci.viewer.session import Session
+
+IN_USE = "in use"
+"""Source: the classifier whose scores are shown."""
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkOffer:
+    """A classifier with networks: what to call it and how to find it."""
+
+    title: str
+    source: str
+    tip: str = ""
+
+
+@dataclass(eq=False)
+class OpenNetworks:
+    """A classifier whose networks can be looked at.
+
+    Parameters
+    ----------
+    source : str
+    bundle : Bundle
+    book : CodeBook
+    """
+
+    source: str
+    bundle: Bundle
+    book: CodeBook
+    _topologies: dict[int, Topology] = field(default_factory=dict)
+    _readings: dict[tuple[int, int, int], Reading] = field(default_factory=dict)
+    _activities: dict[int, list[Floats]] = field(default_factory=dict)
+
+    @property
+    def n_members(self) -> int:
+        """Number of its networks."""
+        return self.bundle.n_members
+
+    def topology(self, member: int) -> Topology:
+        """Return one network."""
+        if member not in self._topologies:
+            self._topologies[member] = Topology.of(self.bundle.heads, member)
+        return self._topologies[member]
+
+    def reading(self, member: int, most: int = MOST_EDGES, output: int = 0) -> Reading:
+        """Return one network read with the codebook."""
+        key = member, most, output
+        if key not in self._readings:
+            self._readings[key] = read_network(
+                self.topology(member), self.book, most=most, output=output
+            )
+        return self._readings[key]
+
+    def sampled(self, member: int) -> list[Floats]:
+        """Return the activations of one network for a sample of the cells."""
+        if member not in self._activities:
+            # Only the one that is looked at is kept.
+            self._activities.clear()
+            found = activations(self.topology(member), self.book.sample)
+            self._activities[member] = found
+        return self._activities[member]
+
+    def spread(self, member: int, node: Node) -> tuple[float, float]:
+        """Return the 1st and 99th percentile of a neuron's activation over cells."""
+        value = self.sampled(member)[node.layer][:, node.number]
+        low, high = np.percentile(value, (1, 99))
+        return float(low), float(high)
+
+    def film(self, member: int) -> Film | None:
+        """Return how the connections of one network came and went, if it is known."""
+        history = getattr(self.bundle.heads.members, "history", None)
+        return None if history is None else history.film(member)
+
+    def called(self, atlas: LatentAtlas) -> None:
+        """Take over the names of an atlas."""
+        self.book = self.book.called(atlas)
+
+    @cached_property
+    def limits(self) -> Limits:
+        """Display limits of all decoded pictures."""
+        strips = self.book.strips
+        return limits_of(strips.reshape(-1, *strips.shape[2:]))
+
+    @cached_property
+    def pictures(self) -> list[list[QImage]]:
+        """The decoded pictures along every latent, all with the same contrast."""
+        return [self.images(strip) for strip in self.book.strips]
+
+    def images(self, pixels: NDArray[np.float32]) -> list[QImage]:
+        """Return decoded pictures (n, C, S, S) with the contrast of all others."""
+        return [to_image(one) for one in to_pixels(pixels, self.limits)]
+
+
+class NetworkService:
+    """Opens a classifier's networks and remembers which one is looked at.
+
+    Without a choice it takes the classifier whose scores are shown if that reads
+    latents, else the newest of the project with sparse heads, else with dense ones.
+
+    Parameters
+    ----------
+    session : Session
+
+    Attributes
+    ----------
+    changed : Signal
+        `opened` is another one, or there is none any more.
+    member_changed : Signal
+        Another of its networks is looked at.
+    names_changed : Signal
+        Latents are called something else.
+    job, names_job : Job
+    """
+
+    changed = Signal()
+    member_changed = Signal()
+    names_changed = Signal()
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._chosen: str | None = None
+        self._asked: str | None = None
+        self._member = 0
+        self.opened: OpenNetworks | None = None
+        self.job, self.names_job = Job(), Job()
+        self.job.succeeded.connect(self._on_opened)
+        self.names_job.succeeded.connect(self._on_atlas)
+        session.project_changed.connect(self._on_project)
+        session.scores_changed.connect(self._on_scores)
+        session.service(LatentService).atlas_changed.connect(self._on_renamed)
+
+    def offers(self) -> list[NetworkOffer]:
+        """Return the classifiers with networks: in use, the project's, the shipped."""
+        session, found, hashes = self._session, [], set()
+        if session.project is None:
+            return []
+        bundle = session.bundle
+        if bundle is not None and bundle.heads.input == "latents":
+            hashes.add(bundle.hash)
+            tip = f"Scheme {bundle.scheme}; its scores are shown"
+            found.append(NetworkOffer(bundle.name, IN_USE, tip))
+        for info in reversed(session.project.bundles):
+            if info.scheme in (2, 3) and info.hash not in hashes:
+                tip = f"Scheme {info.scheme}, made {info.made_at[:10]}"
+                found.append(NetworkOffer(info.name, info.name, tip))
+        scored = session.service(ScoreService).scored
+        if scored is None or scored.source != SHIPPED:
+            tip = "Comes with the plugin, trained on simulated nuclei"
+            found.append(NetworkOffer("mitosis (shipped)", SHIPPED, tip))
+        return found
+
+    @property
+    def source(self) -> str | None:
+        """The classifier that is meant, None if there is none but the shipped one."""
+        usual = [offer.source for offer in self.offers()]
+        if self._chosen in usual:
+            return self._chosen
+        if IN_USE in usual:
+            return IN_USE
+        project = self._session.project
+        infos = [] if project is None else list(reversed(project.bundles))
+        for scheme in (3, 2):
+            for info in infos:
+                if info.scheme == scheme:
+                    return info.name
+        return None
+
+    @property
+    def member(self) -> int:
+        """Number of the network that is looked at."""
+        return self._member
+
+    @member.setter
+    def member(self, member: int) -> None:
+        if self.opened is None or member == self._member:
+            return
+        if 0 <= member < self.opened.n_members:
+            self._member = member
+            self.member_changed.emit()
+
+    @property
+    def is_scored(self) -> bool:
+        """Whether the scores that are shown are those of the opened classifier."""
+        bundle = self._session.bundle
+        opened = self.opened
+        return (
+            bundle is not None
+            and opened is not None
+            and bundle.hash == opened.bundle.hash
+        )
+
+    @property
+    def active_member(self) -> int | None:
+        """The member whose scores are shown; None for the mean, or others."""
+        scored = self._session.service(ScoreService).scored
+        return scored.scores.member if scored is not None and self.is_scored else None
+
+    def use_member(self) -> None:
+        """Score with the network that is looked at, alone."""
+        opened = self.opened
+        if opened is None:
+            return
+        source: Any = opened.source
+        service = self._session.service(ScoreService)
+        if source == IN_USE and service.scored is not None:
+            source = service.scored.source
+        if source != IN_USE:
+            service.run(source, self._member)
+
+    def choose(self, source: str, member: int = 0) -> None:
+        """Look at another classifier, from now on."""
+        self._chosen = source
+        if self._asked == self._key(source) and self.opened is not None:
+            self.member = member
+            return
+        self._member = member
+        self.ensure(again=True)
+
+    def ensure(self, again: bool = False) -> None:
+        """Open the networks if they are not; called by whoever shows them.
+
+        Parameters
+        ----------
+        again : bool
+            Also if that failed or was cancelled before.
+        """
+        session, source = self._session, self.source
+        if session.project is None or source is None or not session.n_cells:
+            return
+        key = self._key(source)
+        if self._asked == key and not again:
+            return  # there already, busy with it, or it failed
+        self._asked = key
+        self.names_job.cancel()
+        work = partial(_open, session.project, source, session.bundle)
+        self.job.start(work, inputs=self._inputs)
+        self.changed.emit()
+
+    def _key(self, source: str) -> str:
+        bundle = self._session.bundle
+        return f"{source} {bundle.hash}" if source == IN_USE and bundle else source
+
+    def _inputs(self) -> tuple[int, int, str | None]:
+        return id(self._session.project), self._session.n_cells, self._asked
+
+    def _on_opened(self, opened: OpenNetworks) -> None:
+        self.opened = opened
+        self._member = min(self._member, opened.n_members - 1)
+        active = self.active_member
+        if active is not None:
+            self._member = active
+        self._take_names()
+        self.changed.emit()
+
+    def _take_names(self) -> None:
+        """Name the latents as the Latents panel does, or find their names out."""
+        opened, project = self.opened, self._session.project
+        if opened is None or project is None:
+            return
+        code = self._session.service(LatentService).code
+        known = code is not None and code.encoder.hash == opened.book.encoder
+        if known and code.atlas is not None:
+            opened.called(code.atlas)
+        else:
+            work = partial(_names, project, opened.bundle)
+            self.names_job.start(work, inputs=self._inputs)
+
+    def _on_atlas(self, atlas: LatentAtlas) -> None:
+        if self.opened is not None and atlas.encoder == self.opened.book.encoder:
+            self.opened.called(atlas)
+            self.names_changed.emit()
+
+    def _on_renamed(self) -> None:
+        code = self._session.service(LatentService).code
+        if code is not None and code.atlas is not None:
+            self._on_atlas(code.atlas)
+
+    def _on_project(self) -> None:
+        self._chosen = self._asked = None
+        self._member = 0
+        self._forget()
+
+    def _on_scores(self) -> None:
+        active = self.active_member
+        if self.is_scored and self.opened is not None:
+            self._chosen = None
+            if self.source is not None:
+                self._asked = self._key(self.source)
+                self.opened.source = self.source
+            if active is not None:
+                self.member = active
+            self.changed.emit()
+        elif self._session.bundle is not None:
+            self._chosen = None
+            self._asked = None
+            self._forget()
+
+    def _forget(self) -> None:
+        for job in (self.job, self.names_job):
+            job.cancel()
+            if job.state is not JobState.CANCELLING:
+                job.reset()
+        self.opened = None
+        self.changed.emit()
+
+
+def _open(
+    project: Project,
+    source: str,
+    bundle: Bundle | None,
+    on_event: OnEvent,
+    token: CancelToken,
+) -> OpenNetworks:
+    from napari_cellsci.tasks import Progress
+
+    on_event(Progress("Loading the classifier", 0, 0))
+    found = (
+        bundle if source == IN_USE and bundle is not None else project.bundle(source)
+    )
+    Topology.of(found.heads)
+    token.raise_if_cancelled()
+    latents = project.latents(found.encoder, on_event=on_event, token=token)
+    token.raise_if_cancelled()
+    book = open_codebook(found.encoder, np.asarray(latents))
+    return OpenNetworks(source, found, book)
+
+
+def _names(
+    project: Project, bundle: Bundle, on_event: OnEvent, token: CancelToken
+) -> LatentAtlas:
+    return project.latent_atlas(bundle.encoder, on_event=on_event, token=token)
