@@ -16,12 +16,14 @@ from napari_cellsci.heads.batched import (
     mish,
     mish_with_slope,
 )
+from napari_cellsci.heads.engine import compiled_steps
 from napari_cellsci.heads.losses import loss, loss_gradient
 from napari_cellsci.heads.streams import BatchStream, DropoutStream
 from napari_cellsci.heads.training import NEVER, model_seed, train_batched
 from napari_cellsci.tasks import Cancelled, CancelToken, Step
 
 PAPER = (32, 16, 16, 16, 1)
+COMPILED = [False] if compiled_steps() is None else [False, True]
 
 
 def reference(model: BatchedMLP, k: int) -> nn.Sequential:
@@ -225,7 +227,7 @@ class Halve:
         model.parameters.mul_(model.mask)
 
 
-@pytest.mark.parametrize("compiled", [False, True])
+@pytest.mark.parametrize("compiled", COMPILED)
 def test_a_topology_rule_sees_the_dense_gradient_and_its_mask_is_kept(
     compiled: bool,
 ) -> None:
