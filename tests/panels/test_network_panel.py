@@ -430,6 +430,8 @@ def test_it_fits_narrow_columns_in_both_themes(
     inside = thin.findChild(object, "inside")
     assert inside.minimumSizeHint().width() <= max(width, 260) - 12
     assert thin.theme.dark == (theme == "dark")
+    words = thin.card.text
+    assert words.height() >= words.heightForWidth(words.width())
     assert not thin.grab().isNull()
 
 

@@ -44,7 +44,8 @@ class WrapLabel(QLabel):
     def minimumSizeHint(self) -> QSize:
         """Ask for the height that the present width needs."""
         # Before the first layout the width is arbitrary and small.
-        return QSize(1, self.heightForWidth(max(self.width(), _NARROW)))
+        width = self.width() if self.isVisible() else max(self.width(), _NARROW)
+        return QSize(1, self.heightForWidth(width))
 
     def sizeHint(self) -> QSize:
         """Leave the width to the layout."""
