@@ -38,6 +38,9 @@ def panel(dock: Callable[[type], Any]) -> LatentsPanel:
     return found
 
 
+READINGS = {1: "like elongation", 2: "unchanged by turning"}
+
+
 def atlas_of(code: Any, **changes: Any) -> LatentAtlas:
     """Describe latents without looking: the first named, the last inactive."""
     infos = []
@@ -53,7 +56,7 @@ def atlas_of(code: Any, **changes: Any) -> LatentAtlas:
                 suggestion="size" if i == 0 else None,
                 name="size" if i == 0 else None,
                 named_by="evidence" if i == 0 else None,
-                reading="elongation" if i == 1 and active else None,
+                reading=READINGS.get(i) if active else None,
                 note="Both say so." if i == 0 else "",
             )
         )
@@ -260,6 +263,7 @@ def test_names_are_accepted_typed_and_taken_back(
     model, view = shown.model, shown.view
     assert words.proposal(model.info(model.index(0, 0))) == "size"
     assert words.proposal(model.info(model.index(1, 0))) == "elongation"
+    assert words.proposal(model.info(model.index(2, 0))) is None
     qtbot.mouseClick(view.viewport(), LEFT, NONE, middle(shown, 1, "accept"))
     assert service.code.label(1) == "elongation z1"
     view.setCurrentIndex(model.index(2, 0))

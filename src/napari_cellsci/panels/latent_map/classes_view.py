@@ -41,7 +41,7 @@ _NOWHERE = QModelIndex()
 
 
 class ClassesModel(QAbstractListModel):
-    """Latents in the order in which they separate the classes."""
+    """Latents in the order in which they separate the classes, inactive ones last."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -53,9 +53,11 @@ class ClassesModel(QAbstractListModel):
         """Show other statistics, or the same under other names."""
         self.beginResetModel()
         self.code, self.statistics = code, statistics
-        known = code is not None and statistics is not None
-        ranked = statistics.separation.ranked() if known and statistics else []
-        self._order = np.asarray(ranked, np.int64)
+        ranked: list[int] = []
+        if code is not None and statistics is not None:
+            ranked = statistics.separation.ranked().tolist()
+            ranked.sort(key=lambda latent: not code.is_active(latent))
+        self._order = np.array(ranked, np.int64)
         self.endResetModel()
 
     def rowCount(self, parent: QModelIndex = _NOWHERE) -> int:

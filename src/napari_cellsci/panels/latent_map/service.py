@@ -193,9 +193,11 @@ class MapService:
 
 def _usual_axes(code: Code, codes: NDArray[np.int64]) -> tuple[str, str]:
     ratio = fisher_ratio(code.latents, codes)
-    best = [int(i) for i in np.argsort(-ratio, kind="stable")]
-    order = best if ratio.any() else code.order()
-    keys = [latent_key(index) for index in order[:2]]
+    order = code.order()
+    # What hardly varies may part the classes too, but shows next to nothing.
+    active = [index for index in order if code.is_active(index)] or order
+    best = sorted(active, key=lambda index: -ratio[index])
+    keys = [latent_key(index) for index in best[:2]]
     return keys[0], keys[1] if len(keys) > 1 else component_key(0)
 
 

@@ -31,8 +31,8 @@ GAP, LINE, SLIDER, ACCEPT = 2, 20, 12, 16
 APART = 8
 """Between the strip and the effect map."""
 BAR = 44
-WIDE = 300
-"""Width of a row (px) from which the category is written out."""
+CHIP, DOT = 104.0, 14.0
+"""Widths (px) of the category in words, and of its dot where the name takes all."""
 LARGEST = 64
 """Largest edge of the pictures (px)."""
 CATEGORY_COLORS = {
@@ -88,10 +88,11 @@ def zones_of(rect: QRect, name_width: float) -> Zones:
     """Return where the parts of a row are."""
     edge, left, top = edge_for(rect.width()), rect.left() + STEP, rect.top() + STEP
     right = rect.right() - STEP
-    chip = 104.0 if rect.width() >= WIDE else 14.0
     bar = QRectF(right - BAR, top + 4, BAR, LINE - 8)
+    beside = bar.left() - STEP - left - ACCEPT - STEP
+    chip = CHIP if name_width + CHIP <= beside else DOT
     category = QRectF(bar.left() - STEP - chip, top, chip, LINE)
-    room = category.left() - left - ACCEPT - STEP
+    room = beside - chip
     name = QRectF(left, top, max(min(name_width, room), 24), LINE)
     accept = QRectF(name.right() + STEP, top + 2, ACCEPT, ACCEPT)
     y = top + LINE
@@ -212,7 +213,7 @@ class LatentDelegate(QStyledItemDelegate):
         self, painter: QPainter, zones: Zones, info: LatentInfo, theme: Theme
     ) -> None:
         chip, metrics = zones.chip, painter.fontMetrics()
-        word = info.category if chip.width() > 20 else ""
+        word = info.category if chip.width() > DOT else ""
         wide = metrics.horizontalAdvance(word)
         left = chip.right() - wide - 12
         painter.setPen(Qt.PenStyle.NoPen)

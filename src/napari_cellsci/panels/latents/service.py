@@ -77,8 +77,10 @@ class Code:
         return [int(i) for i in np.argsort(-spread, kind="stable")]
 
     def is_active(self, index: int) -> bool:
-        """Return whether a latent carries anything; yes while that is not known."""
-        return self.atlas is None or self.atlas[index].active
+        """Return whether a latent carries anything, here or among what it learned."""
+        if self.atlas is None:
+            return bool(self.encoder.active[index])
+        return self.atlas[index].active
 
 
 class LatentService:

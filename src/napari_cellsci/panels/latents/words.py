@@ -25,13 +25,19 @@ SHARES = {
 }
 
 
+_LIKE = "like "
+"""A reading that begins so goes on with a name."""
+
+
 def proposal(info: LatentInfo) -> str | None:
     """Return the name that waits for a person's word, if there is one."""
     if info.named_by == "evidence":
         return info.name
-    if info.name is None and info.named_by is None:
-        return info.suggestion or info.reading
-    return None
+    if info.name is not None or info.named_by is not None:
+        return None
+    if info.suggestion is None and (info.reading or "").startswith(_LIKE):
+        return (info.reading or "").removeprefix(_LIKE)
+    return info.suggestion
 
 
 def activity(info: LatentInfo) -> str:
