@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import shutil
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -52,6 +54,97 @@ def mitosis(mitosis_folder: Path, tmp_path: Path) -> Iterator[Any]:
     shutil.copytree(mitosis_folder, tmp_path / "mitosis")
     with Project.open(tmp_path / "mitosis") as project:
         yield project
+
+
+@pytest.fixture(scope="module")
+def shared_viewer(qapp: Any) -> Iterator[Any]:
+    """One napari viewer for the tests of a module, each of which must put it back.
+
+    Making and burying a window takes longer than most of what is tested in it. Tests of
+    how windows come and go take one of their own.
+    """
+    from app_model import Application
+    from napari import Viewer
+    from napari._app_model._app import NapariApplication, _napari_names
+    from napari._qt._qapp_model.qactions import init_qactions
+    from napari.plugins import _initialize_plugins
+    from napari.settings import get_settings
+
+    # What napari's own fixture does for every test.
+    app = NapariApplication("shared")
+    app.injection_store.namespace = _napari_names
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(NapariApplication, "get_app_model", lambda: app)
+        patch.setattr(
+            "napari._qt.threads.status_checker.StatusChecker.start", lambda self: None
+        )
+        patch.setenv("NAPARI_ENSURE_PLUGIN_MAIN_THREAD", "True")
+        get_settings().reset()
+        for known in (_initialize_plugins, init_qactions):
+            known.cache_clear()
+        viewer = Viewer(show=False, show_welcome_screen=False)
+        yield viewer
+        window = viewer.window._qt_window
+        patch.setattr(window, "_save_current_window_settings", lambda: None)
+        viewer.close()
+        Application.destroy("shared")
+    del viewer, window
+    gc.collect()
+
+
+@pytest.fixture
+def emptied_viewer(shared_viewer: Any) -> Iterator[Any]:
+    """The module's viewer as plugins see it, without docks, layers or a project."""
+    from napari.utils._proxies import PublicOnlyProxy
+    from qtpy.QtWidgets import QApplication
+
+    yield PublicOnlyProxy(shared_viewer)
+    put_back(shared_viewer)
+    left = [
+        widget
+        for widget in QApplication.topLevelWidgets()
+        if type(widget).__module__.startswith("napari_cellsci")
+    ]
+    assert not left, f"widgets left behind: {left}"
+
+
+def put_back(viewer: Any) -> None:
+    """Take everything out of a viewer that a test may have put there."""
+    from qtpy.QtCore import QCoreApplication, QEvent
+    from qtpy.QtWidgets import QApplication
+
+    from napari_cellsci.viewer import session as sessions
+
+    session = sessions._SESSIONS.pop(viewer, None)
+    if session is not None:
+        finish_jobs(session)
+        session.project = None
+    panels = list(viewer.window.dock_widgets.values())
+    viewer.window.remove_dock_widget("all")
+    for panel in panels:
+        panel.deleteLater()
+    viewer.window._qt_window.hide()
+    viewer.layers.clear()
+    viewer.dims.ndisplay = 2
+    viewer.theme = "dark"
+    del session
+    for _ in range(3):
+        QApplication.processEvents()
+        QCoreApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete.value)
+    gc.collect(1)
+
+
+def finish_jobs(session: Any) -> None:
+    """Cancel the work of a session's services and wait until its threads are done."""
+    from qtpy.QtWidgets import QApplication
+
+    jobs = [getattr(service, "job", None) for service in session._services.values()]
+    for job in filter(None, jobs):
+        job.cancel()
+    deadline = time.monotonic() + 60
+    while any(job and job.state.busy for job in jobs):
+        QApplication.processEvents()
+        assert time.monotonic() < deadline, "work that was cancelled does not end"
 
 
 @pytest.fixture

@@ -34,8 +34,14 @@ def _light_heap() -> Iterator[None]:
 
 
 @pytest.fixture
-def viewer(make_napari_viewer_proxy: Callable[..., Any]) -> Iterator[Any]:
-    """A viewer whose project is put away before it is closed."""
+def viewer(emptied_viewer: Any) -> Any:
+    """The viewer of the module's tests, empty; see `own_viewer`."""
+    return emptied_viewer
+
+
+@pytest.fixture
+def own_viewer(make_napari_viewer_proxy: Callable[..., Any]) -> Iterator[Any]:
+    """A viewer made for one test, whose project is put away before it is closed."""
     from napari_cellsci.viewer.session import get_session
 
     viewer = make_napari_viewer_proxy()

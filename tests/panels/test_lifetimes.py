@@ -19,6 +19,13 @@ from napari_cellsci.panels.workspace import open_workspace
 from napari_cellsci.viewer.session import get_session
 
 pytestmark = pytest.mark.gui
+
+
+@pytest.fixture
+def viewer(own_viewer: Any) -> Any:
+    return own_viewer
+
+
 MANIFEST = yaml.safe_load(
     (Path(napari_cellsci.__file__).parent / "napari.yaml").read_text(encoding="utf-8")
 )
@@ -111,8 +118,9 @@ def test_a_panel_opened_and_closed_five_times_leaves_nothing(
         viewer.window.remove_dock_widget(dock)
         del panel, dock
         settle()
-        gc.collect()
-        counts.append(listeners(viewer))
+        if turn in (0, 4):  # a whole collection is what takes time here
+            gc.collect()
+            counts.append(listeners(viewer))
     assert [ref() for ref in gone] == [None] * 5
     assert counts[0] == counts[-1]
     running = [t for t in gc.get_objects() if isinstance(t, QTimer) and t.isActive()]

@@ -14,6 +14,11 @@ from napari_cellsci.viewer.session import get_session
 pytestmark = pytest.mark.gui
 
 
+@pytest.fixture
+def viewer(own_viewer: Any) -> Any:
+    return own_viewer
+
+
 def titles(viewer: Any) -> list[str]:
     return sorted(
         getattr(panel, "title", "") for panel in viewer.window.dock_widgets.values()

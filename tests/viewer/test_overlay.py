@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -19,10 +18,8 @@ pytestmark = pytest.mark.gui
 
 
 @pytest.fixture
-def viewer(make_napari_viewer_proxy: Callable[..., Any]) -> Iterator[Any]:
-    viewer = make_napari_viewer_proxy()
-    yield viewer
-    get_session(viewer).project = None
+def viewer(emptied_viewer: Any) -> Any:
+    return emptied_viewer
 
 
 @pytest.fixture
