@@ -92,6 +92,9 @@ class SparseConfig:
         Compact: active weights at most.
     keep : float
         Compact: share of the accuracy of the best scouts that fewer weights must keep.
+    worth : float
+        Compact: balanced accuracy that shuffling a latent must cost the scouts for it
+        to be relevant; a dense head, which has other ways, would lose about half.
     scouts : int
         Compact: heads that find out which inputs and how many weights are needed.
     folds, test, seed
@@ -116,6 +119,7 @@ class SparseConfig:
     l1_prox: float | None = None
     weights: int = 25
     keep: float = 0.99
+    worth: float = 0.01
     scouts: int = 10
     folds: int | None = None
     test: float = 0.1
@@ -134,7 +138,7 @@ class SparseConfig:
                 f"A head of {self.least_weights} layers needs at least as many "
                 f"weights, not {self.weights}."
             )
-        for name in ("warmup", "end", "keep", "label_smoothing"):
+        for name in ("warmup", "end", "keep", "worth", "label_smoothing"):
             value = getattr(self, name)
             if value is not None and not 0 <= value <= 1:
                 raise InputError(f"{name} is a share from 0 to 1, not {value}.")
