@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from qtpy.QtCore import QItemSelectionModel, QPoint, QPointF, Qt
 from qtpy.QtGui import QWheelEvent
+from qtpy.QtWidgets import QApplication, QMenu
 
 from napari_cellsci.panels.gallery import view as view_module
 from napari_cellsci.panels.gallery.model import RowRole
@@ -250,3 +251,29 @@ def test_without_scores_it_sorts_by_time_and_says_why(
     item = panel.sort.model().item(panel.sort.findData("score"))
     assert not item.isEnabled()
     assert "Score the cells" in item.toolTip()
+
+
+def test_a_right_click_offers_what_can_be_done_with_a_cell(
+    gallery: GalleryPanel, session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    offered: list[list[str]] = []
+    wanted = ["Select its whole track", "Copy its movie, track and frame"]
+
+    def choose(menu: QMenu, *_: Any) -> Any:
+        offered.append([action.text() for action in menu.actions()])
+        return menu.actions()[offered[-1].index(wanted[len(offered) - 1])]
+
+    monkeypatch.setattr(QMenu, "exec", choose)
+    row = int(gallery.model.rows[4])
+    gallery.view.show_place(4)
+    place = gallery.view.visualRect(gallery.model.index(4, 0)).center()
+    gallery.view.customContextMenuRequested.emit(place)
+    table = session.table
+    assert table is not None
+    assert session.selected.tolist() == sorted(table.rows_of_track(row))
+    assert session.current == row
+    gallery.view.customContextMenuRequested.emit(place)
+    words = QApplication.clipboard().text()
+    assert words == f"movie,{table.track[row]},{table.t[row]}"
+    gallery.view.customContextMenuRequested.emit(QPoint(-5, -5))
+    assert len(offered) == 2

@@ -5,9 +5,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-from qtpy.QtCore import QItemSelectionModel, QModelIndex, Qt
+from qtpy.QtCore import QItemSelectionModel, QModelIndex, QPoint, Qt
 from qtpy.QtGui import QColor, QResizeEvent
-from qtpy.QtWidgets import QComboBox, QLabel, QSizePolicy, QSlider, QToolButton
+from qtpy.QtWidgets import (
+    QApplication,
+    QComboBox,
+    QLabel,
+    QMenu,
+    QSizePolicy,
+    QSlider,
+    QToolButton,
+)
 
 from napari_cellsci.panels._base import PanelBase
 from napari_cellsci.panels._parts import whole_number
@@ -129,6 +137,8 @@ class GalleryPanel(PanelBase):
         self.view.toggled.connect(self._toggle)
         self.view.doubleClicked.connect(self._zoom)
         self.view.clicked.connect(self._go)
+        self.view.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
+        self.view.customContextMenuRequested.connect(self._offer)
         self.view.selectionModel().selectionChanged.connect(self._on_picked)
 
     def refresh(self) -> None:
@@ -306,11 +316,47 @@ class GalleryPanel(PanelBase):
 
     def _zoom(self, index: QModelIndex) -> None:
         row, project = index.data(RowRole), self.session.project
+        table = self.session.table
+        if row is None or project is None or table is None:
+            return
+        self.session.movie = table.movies[table.movie[row]]
         shown = self.session.shown
-        if row is None or project is None or shown is None:
+        if shown is None:
             return
         width = project.spec.window(shown.info.pixel_size)
         self.session.service(Navigator).zoom_to(int(row), 4 * width)
+
+    def _offer(self, place: QPoint) -> None:
+        """Offer what can be done with the cell under the mouse."""
+        row = self.view.indexAt(place).data(RowRole)
+        if row is None:
+            return
+        menu = QMenu(self)
+        zoom = menu.addAction("Zoom to the cell")
+        track = menu.addAction("Select its whole track")
+        copy = menu.addAction("Copy its movie, track and frame")
+        picked = menu.exec(self.view.viewport().mapToGlobal(place))
+        menu.deleteLater()
+        if picked is zoom:
+            self._zoom(self.model.index(self.model.place_of(row), 0))
+        elif picked is track:
+            self.select_track(row)
+        elif picked is copy:
+            self.copy_name(row)
+
+    def select_track(self, row: int) -> None:
+        """Select a cell and all other cells of its track."""
+        table = self.session.table
+        if table is not None:
+            self.session.select_many(table.rows_of_track(row), row)
+
+    def copy_name(self, row: int) -> None:
+        """Copy how a cell is named in tables: movie, track_id, t."""
+        table = self.session.table
+        if table is not None:
+            movie = table.movies[table.movie[row]]
+            words = f"{movie},{table.track[row]},{table.t[row]}"
+            QApplication.clipboard().setText(words)
 
     def _clear(self) -> None:
         self.session.select(None)
