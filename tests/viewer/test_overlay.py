@@ -153,7 +153,12 @@ def test_what_is_shown_can_be_chosen(
     assert not any(layers[r].visible for r in ("markers", "tracks", "outlines"))
     session.show(markers=True, text=True, marker_size=20, color_by="prediction")
     assert layers["markers"].visible
-    assert layers["markers"].text.visible
+    text = layers["markers"].text
+    assert text.visible
+    assert text.translation.tolist() == [0, 0, 12]  # clear of the marker
+    session.show(marker_size=10)
+    assert text.translation.tolist() == [0, 0, 6]
+    session.show(marker_size=20)
     assert layers["markers"].size[0] == 20
     np.testing.assert_allclose(layers["markers"].border_color, painted.paint(session))
 

@@ -35,6 +35,8 @@ _TEXT = {
     "color": "white",
     "anchor": "upper_left",
 }
+TEXT_OFFSET = 0.6
+"""How far beside a marker its number starts (diameters), so that no sign is hidden."""
 
 
 class Overlay:
@@ -287,8 +289,12 @@ class Overlay:
         wanted = session.display.text and session.scores is not None
         if wanted and session.scores is not None:
             layer.features = {"score": np.nan_to_num(session.scores.score[self._rows])}
+            beside = np.zeros(layer.ndim)
+            beside[-1] = TEXT_OFFSET * session.display.marker_size
             if layer.text.values.size == 0 or not layer.text.visible:
-                layer.text = {**_TEXT, "visible": True}
+                layer.text = {**_TEXT, "visible": True, "translation": beside}
+            elif not np.array_equal(layer.text.translation, beside):
+                layer.text.translation = beside
         elif layer.text.visible:
             layer.text.visible = False
 
