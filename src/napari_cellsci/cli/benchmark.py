@@ -27,10 +27,10 @@ def benchmark_latents(
         Count, typer.Option(help="Edge of a crop in px, a multiple of 16 (default 32).")
     ] = None,
     steps: Annotated[
-        Count, typer.Option(help="Steps of a run in the screening (default 700).")
+        Count, typer.Option(help="Steps of a run in the screening (default 1500).")
     ] = None,
     final_steps: Annotated[
-        Count, typer.Option(help="Steps of a run in the finals (default 2200).")
+        Count, typer.Option(help="Steps of a run in the finals (default 6000).")
     ] = None,
     seeds: Annotated[
         Count, typer.Option(help="Runs of each finalist (default 5).")
