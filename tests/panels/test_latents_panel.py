@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import gc
+import threading
 import weakref
 from collections.abc import Callable
 from pathlib import Path
@@ -152,6 +153,34 @@ def test_a_trained_encoder_is_read_described_and_renamed(
     assert service.code.label(2) == "roundness z2"
     panel.rename(2, "x" * 99)
     assert panel.card.property("kind") == "error"
+
+
+def test_another_encoder_is_described_though_the_first_was_being_described(
+    panel: LatentsPanel,
+    session: Session,
+    coded: Callable[..., Any],
+    monkeypatch: pytest.MonkeyPatch,
+    qtbot: Any,
+) -> None:
+    first, second = coded(2), coded(3)
+    service = session.service(LatentService)
+    go_on = threading.Event()
+
+    def describe(encoder: Any, on_event: Any, token: Any) -> LatentAtlas:
+        if encoder is first.encoder:
+            go_on.wait(30)
+            token.raise_if_cancelled()
+        return atlas_of(first if encoder is first.encoder else second)
+
+    monkeypatch.setattr(type(session.project), "latent_atlas", staticmethod(describe))
+    service.code = first
+    service.find_meaning()
+    service.atlas_job.cancel()
+    service._on_code(second)
+    go_on.set()
+    qtbot.waitUntil(lambda: service.code.atlas is not None, timeout=30_000)
+    assert service.code.size == 3
+    assert panel.model.latents == [0, 1, FOLD]
 
 
 def test_rows_show_strips_of_the_active_latents_and_fold_the_others(

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from psygnal import Signal
 
-from napari_cellsci.panels._jobs import Job
+from napari_cellsci.panels._jobs import Job, JobState
 from napari_cellsci.panels.latent_map.axes import component_key, latent_key
 from napari_cellsci.panels.latent_map.plot import Tool
 from napari_cellsci.panels.latents.service import Code, LatentService
@@ -129,7 +129,9 @@ class MapService:
     def lay_out(self) -> None:
         """Compute the UMAP, or read it if it has been computed before."""
         project, code = self._session.project, self._latents.code
-        if project is None or code is None or self.umap_job.state.busy:
+        if project is None or code is None:
+            return
+        if self.umap_job.state is JobState.RUNNING:
             return
         self.umap_job.start(partial(_umap, project, code), inputs=self._inputs)
 

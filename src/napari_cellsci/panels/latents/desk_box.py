@@ -22,8 +22,9 @@ if TYPE_CHECKING:
     from napari_cellsci.panels._pictures import Limits
     from napari_cellsci.viewer.session import Session
 
-PICTURE = 124
-"""Edge of the large picture (px)."""
+PICTURE, SMALLER = 124, 84
+"""Edges of the large picture (px), and of that in a low panel."""
+CAPTION = 24
 ALL = "all"
 
 
@@ -48,7 +49,7 @@ class DeskBox(QWidget):
         self._desk = session.service(Desk)
         self.channel: int | None = None
         self.picture = Picture("decoded", "The cell that the values below stand for")
-        self.picture.setFixedSize(PICTURE, PICTURE + 24)
+        self.make_low(False)
         self.start_box = ChoiceBox("Where strips and sliders start from")
         self.channel_box = ChoiceBox("Which channel is shown")
         self.values = WrapLabel()
@@ -77,6 +78,11 @@ class DeskBox(QWidget):
         layout.setSpacing(2 * STEP)
         layout.addWidget(self.picture, 0, Qt.AlignmentFlag.AlignTop)
         layout.addLayout(right, 1)
+
+    def make_low(self, low: bool) -> None:
+        """Leave more of the height to what lies below, or less."""
+        edge = SMALLER if low else PICTURE
+        self.picture.setFixedSize(edge, edge + CAPTION)
 
     def set_theme(self, theme: Theme) -> None:
         """Take over the theme's colours."""

@@ -6,7 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import QTimer
-from qtpy.QtGui import QImage
+from qtpy.QtGui import QImage, QResizeEvent
 from qtpy.QtWidgets import QFormLayout, QWidget
 
 from napari_cellsci.errors import InputError
@@ -34,6 +34,8 @@ from napari_cellsci.panels.latents.words import proposal
 if TYPE_CHECKING:
     import napari.viewer
 
+LOW = 560
+"""Below this height (px) the large picture is smaller."""
 SETTLE_MS = 60
 """Strips are decoded anew when the selected cell has stayed this long."""
 
@@ -354,6 +356,11 @@ class LatentsPanel(PanelBase):
         except InputError as error:
             self.tell_error(error)
             return None
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Leave the list its height."""
+        super().resizeEvent(event)
+        self.desk_box.make_low(self.height() < LOW)
 
     def on_theme(self) -> None:
         """Follow the theme."""

@@ -182,7 +182,10 @@ class LatentService:
     def find_meaning(self) -> None:
         """Find out what the latents mean; names found before are there at once."""
         code, project = self.code, self._session.project
-        if code is None or project is None or self.atlas_job.state.busy:
+        if code is None or project is None:
+            return
+        # A run that is being cancelled was for another code: it is superseded.
+        if self.atlas_job.state is JobState.RUNNING:
             return
         work = partial(_describe, project, code)
         self.atlas_job.start(work, inputs=self._inputs)
