@@ -20,6 +20,7 @@ from napari_cellsci.heads.headset import SparseMembers
 from napari_cellsci.heads.history import MaskHistory
 from napari_cellsci.heads.pruning import prune
 from napari_cellsci.panels._jobs import JobState
+from napari_cellsci.panels.network.items import EdgeItem
 from napari_cellsci.panels.network.panel import NetworkPanel
 from napari_cellsci.panels.network.view import NetworkView
 from napari_cellsci.panels.score.service import ScoreService
@@ -178,6 +179,8 @@ def test_a_model_is_drawn_and_read(thin: NetworkPanel) -> None:
         topology.nodes("input", "hidden", "output")
     )
     assert len(thin.view.edge_items()) == topology.n_active
+    drawn = [i for i in thin.view.scene().items() if isinstance(i, EdgeItem)]
+    assert len(drawn) == topology.n_active
     strengths = [item.pen().widthF() for item in thin.view.edge_items()]
     assert strengths == sorted(strengths)
     tip = thin.view.node_items()[Node(1, 1)].toolTip()
@@ -314,8 +317,10 @@ def test_the_selected_cell_lights_up_its_neurons(
     found = activations(topology, book.latents[5][None])
     for node, item in thin.view.node_items().items():
         value = float(found[node.layer][0, node.number])
-        shown = item.look.value.replace("−", "-")
-        assert float(shown) == pytest.approx(value, abs=0.051)
+        if item.look.value:  # there is no room for a number beside crowded neurons
+            shown = item.look.value.replace("−", "-")
+            assert float(shown) == pytest.approx(value, abs=0.051)
+        assert "for the selected cell" in item.toolTip()
     assert thin.response.view.picture is not None
     assert thin.response.view.picture.here is not None
     thin.response.others.setCurrentIndex(1)

@@ -61,14 +61,14 @@ class ConsensusBars(QWidget):
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         metrics = painter.fontMetrics()
         widths = [metrics.horizontalAdvance(name) for name, _ in self._items]
-        label = min(max(widths, default=0) + 8, int(self.width() * 0.42))
+        label = min(max(widths, default=0) + 8, int(self.width() * 0.52))
         side = Qt.AlignmentFlag
         top = 0.0
         for name, bars in self._items:
             height = self._height((name, bars))
             painter.setPen(QColor(self._theme.text))
             place = QRectF(4, top, label - 4, height - _GAP)
-            words = metrics.elidedText(name, Qt.TextElideMode.ElideRight, label - 8)
+            words = metrics.elidedText(name, Qt.TextElideMode.ElideMiddle, label - 8)
             left = int((side.AlignLeft | side.AlignVCenter).value)
             painter.drawText(place, left, words)
             self._paint_bars(painter, bars, QRectF(label, top, 0, height - _GAP))

@@ -12,11 +12,16 @@ _TOP, _FOOT = 20.0, 46.0
 """Heights of the line of words above the inputs, and of those below the output."""
 _LARGEST, _SMALLEST = 34.0, 14.0
 """Edges of a picture."""
-_UPRIGHT = 54.0
+UPRIGHT = 54.0
 """Width of an input below which its label is written upwards."""
 _STACKED = 44.0
 """Width of an input below which its two pictures stand one above the other."""
 LEAST_ROW = 32.0
+
+
+def slot_of(width: float, inputs: int) -> float:
+    """Return the width that each of some inputs has in a view of some width."""
+    return (width - 2 * MARGIN) / max(inputs, 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +38,7 @@ class Geometry:
     line : float
         Height of a line of text.
     label : float
-        Width of the longest label of an input.
+        Height of the labels of the inputs.
     """
 
     width: float
@@ -46,12 +51,12 @@ class Geometry:
     @property
     def slot(self) -> float:
         """Width that each input has."""
-        return (self.width - 2 * MARGIN) / max(self.inputs, 1)
+        return slot_of(self.width, self.inputs)
 
     @property
     def upright(self) -> bool:
         """Whether labels of inputs are written upwards."""
-        return self.slot < _UPRIGHT
+        return self.slot < UPRIGHT
 
     @property
     def stacked(self) -> bool:
@@ -73,16 +78,9 @@ class Geometry:
         return 0.0 if not edge else (2 * edge + 6 if self.stacked else edge + 4)
 
     @property
-    def label_height(self) -> float:
-        """Height of the label of an input."""
-        if not self.inputs:
-            return 0.0
-        return min(self.label, 84.0) + 4 if self.upright else 2 * self.line
-
-    @property
     def head(self) -> float:
         """Where the inputs lie."""
-        return _TOP + self.pictures_height + self.label_height + RADIUS + 4
+        return _TOP + self.pictures_height + self.label + RADIUS + 4
 
     @property
     def row(self) -> float:

@@ -145,9 +145,7 @@ class MattersView(QWidget):
             painter.setPen(Qt.PenStyle.NoPen)
             painter.setBrush(QColor(theme.card))
             painter.drawRoundedRect(place.adjusted(0, 1, 0, -1), 3, 3)
-        wide = place.width() >= _WIDE
-        spark = _SPARK if wide else 0
-        label = min(self._label, (place.width() - _BAR - spark - 16) * 0.42)
+        label, spark = self._columns(place.width())
         left = QRectF(4, place.top(), label, place.height())
         draw_label(painter, left, row.name, row.symbol, theme.text, theme.muted)
         x = left.right() + 4
@@ -160,6 +158,17 @@ class MattersView(QWidget):
         self._paint_direction(
             painter, row, QRectF(x, place.top(), place.width() - x, place.height())
         )
+
+    def _columns(self, width: float) -> tuple[float, float]:
+        """Return the widths of the labels and of the curves, which give way to them."""
+        metrics = QFontMetricsF(self.font())
+        said = [
+            metrics.horizontalAdvance(f"{row.cause} → {row.effect[:1]}")
+            for row in self._rows
+        ]
+        room = width - _BAR - 16 - min(max(said, default=0.0), 0.45 * width)
+        spark = _SPARK if width >= _WIDE and room - _SPARK >= self._label else 0
+        return max(min(self._label, room - spark), 40.0), float(spark)
 
     def _paint_bar(self, painter: QPainter, row: Row, place: QRectF) -> None:
         painter.setPen(Qt.PenStyle.NoPen)
@@ -205,8 +214,9 @@ class MattersView(QWidget):
         metrics = QFontMetricsF(painter.font())
         side = int(Qt.AlignmentFlag.AlignVCenter.value)
         cause, effect = f"{row.cause} → " if row.effect else row.cause, row.effect
-        if metrics.horizontalAdvance(cause + effect) > place.width():
-            effect = effect[:1]  # the sign of the class alone
+        whole = (f"{other.cause} → {other.effect}" for other in self._rows)
+        if any(metrics.horizontalAdvance(said) > place.width() for said in whole):
+            effect = effect[:1]  # the sign of the class alone, in every line
         room = place.width() - metrics.horizontalAdvance(effect)
         painter.setPen(QColor(self._theme.text if row.effect else self._theme.muted))
         words = metrics.elidedText(cause, Qt.TextElideMode.ElideRight, max(room, 40))

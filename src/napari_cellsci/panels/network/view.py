@@ -34,18 +34,19 @@ from napari_cellsci.panels.network.drawn import (
     number,
     tip_of,
 )
-from napari_cellsci.panels.network.geometry import MARGIN, Geometry
+from napari_cellsci.panels.network.geometry import MARGIN, Geometry, slot_of
+from napari_cellsci.panels.network.head_item import End, HeadItem, label_height
 from napari_cellsci.panels.network.items import (
     FADED,
     EdgeItem,
-    End,
-    HeadItem,
     NodeItem,
     NodeLook,
 )
 from napari_cellsci.panels.network.small import weight_colors
 
 LEAST_HEIGHT = 250
+_ROOM = 44
+"""Distance (px) to what is right of a neuron from which a number fits beside it."""
 
 
 class NetworkView(QGraphicsView):
@@ -77,6 +78,7 @@ class NetworkView(QGraphicsView):
         self._edges: list[EdgeItem] = []
         self._nodes: dict[Node, NodeItem] = {}
         self._heads: dict[Node, HeadItem] = {}
+        self._roomy: set[Node] = set()
         scene = QGraphicsScene(self)
         # Some hundred items that all move at once: an index would only cost.
         scene.setItemIndexMethod(QGraphicsScene.ItemIndexMethod.NoIndex)
@@ -133,29 +135,34 @@ class NetworkView(QGraphicsView):
     def _geometry(self) -> Geometry:
         assert self._drawn is not None
         reading, book = self._drawn.reading, self._drawn.book
-        metrics = QFontMetricsF(self._fonts()[0])
-        inputs = reading.layout.layer(0)
-        widths = [metrics.horizontalAdvance(book.label(n.number)) for n in inputs]
+        fonts = self._fonts()
+        inputs = [node.number for node in reading.layout.layer(0)]
+        labels = [(book.names[number], f"z{number}") for number in inputs]
         size = self.viewport().size()
+        slot = slot_of(float(size.width()), len(inputs))
         return Geometry(
             float(size.width()),
             float(size.height()),
             len(inputs),
             reading.topology.last,
-            metrics.height(),
-            max(widths, default=0.0) + 6,
+            QFontMetricsF(fonts[0]).height(),
+            label_height(labels, fonts, slot),
         )
 
     def rebuild(self) -> None:
         """Draw everything anew, for another size, theme or network."""
+        usable = self._drawn is not None and self.viewport().width() >= 40
+        if usable:
+            # This may come back here at once, through a resize: nothing is begun yet.
+            least = max(int(self._geometry().least_height), LEAST_HEIGHT)
+            if self.minimumHeight() != least:
+                self.setMinimumHeight(least)
         self.scene().clear()
         self._edges, self._nodes, self._heads = [], {}, {}
-        if self._drawn is None or self.viewport().width() < 40:
+        self._roomy = set()
+        if not usable:
             return
         geometry = self._geometry()
-        least = max(int(geometry.least_height), LEAST_HEIGHT)
-        if self.minimumHeight() != least:
-            self.setMinimumHeight(least)
         self.setSceneRect(0, 0, geometry.width, geometry.height)
         self._add_edges(geometry)
         self._add_nodes(geometry)
@@ -192,6 +199,16 @@ class NetworkView(QGraphicsView):
             item.setCursor(Qt.CursorShape.PointingHandCursor)
             self.scene().addItem(item)
             self._nodes[node] = item
+
+        for layer in range(self._drawn.topology.last + 1):
+            row = self._drawn.reading.layout.layer(layer)
+            ends = [self._nodes[node].x() for node in row[1:]]
+            ends += [geometry.width] * bool(row)
+            self._roomy |= {
+                node
+                for node, end in zip(row, ends, strict=True)
+                if end - self._nodes[node].x() >= _ROOM
+            }
 
     def _add_heads(self, geometry: Geometry) -> None:
         assert self._drawn is not None
@@ -332,14 +349,14 @@ class NetworkView(QGraphicsView):
             fill = theme.button
         if self._activity is not None:
             activity = float(self._activity[node.layer][0, node.number])
-            fill, value = self._fill(node, activity), in_one_digit(activity)
+            fill = self._fill(node, activity)
+            value = in_one_digit(activity) if node in self._roomy else ""
         ring = theme.text if topology.role(node) != "constant" else theme.muted
         return NodeLook(
             fill,
             ring,
             self._badges.get(node, ""),
             value,
-            above=self._nodes[node].x() > self.viewport().width() - 40,
             focused=node == self._focus,
         )
 
