@@ -181,6 +181,10 @@ class CropMembers:
                 on_event(Progress("Scoring", min(start + _CROPS_AT_ONCE, n), n))
         return result
 
+    def outputs(self, x: Tensor) -> Tensor:
+        """Return the outputs (K, n, outputs) of normalised crops, differentiably."""
+        return torch.stack([cast(Tensor, network(x)) for network in self.networks])
+
     def select(self, models: list[int]) -> CropMembers:
         """Return some of the heads."""
         return CropMembers(self.spec, [self.networks[k] for k in models], self.shape)

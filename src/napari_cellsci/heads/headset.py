@@ -37,6 +37,12 @@ class Members(Protocol):
     ) -> Scores:
         """Return every head's outputs, (K, n, outputs)."""
 
+    def outputs(self, x: Tensor) -> Tensor:
+        """Return every head's outputs (K, n, outputs), differentiably.
+
+        Of latents (n, D), or of normalised crops (n, C, S, S).
+        """
+
     def select(self, models: list[int]) -> Members:
         """Return some of the heads."""
 

@@ -85,6 +85,10 @@ class LatentMembers:
                 on_event(Progress("Scoring", min(start + _ROWS_AT_ONCE, n), n))
         return result
 
+    def outputs(self, x: Tensor) -> Tensor:
+        """Return the outputs (K, n, outputs) of latents (n, D), differentiably."""
+        return self.network.outputs(x)
+
     def select(self, models: list[int]) -> LatentMembers:
         """Return some of the heads."""
         return LatentMembers(self.network.select(models))
