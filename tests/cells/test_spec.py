@@ -62,6 +62,23 @@ def test_window_needs_the_pixel_size_only_for_micrometres() -> None:
         CropSpec(fov_um=21.3).window(None)
 
 
+@pytest.mark.parametrize(
+    ("spec", "pixel_size", "told"),
+    [
+        (CropSpec(fov_um=21.3), 645, r"µm \(0.033 px\) wide .* pixel size \(645 µm\)"),
+        (CropSpec(fov_um=21.3), 0.000645, r"µm \(3.3e\+04 px\) wide do not fit film"),
+        (CropSpec(fov_px=1e9), None, "1e\\+09 px wide .* check the width of the crops"),
+        (CropSpec(fov_px=float("inf")), None, "do not fit"),
+    ],
+)
+def test_windows_no_one_can_mean_are_refused(
+    spec: CropSpec, pixel_size: float | None, told: str
+) -> None:
+    with pytest.raises(InputError, match=told):
+        spec.refuse_misfit("film", (70, 80), pixel_size)
+    CropSpec(fov_um=21.3).refuse_misfit("film", (70, 80), 0.645)
+
+
 def test_mismatch_names_the_difference_but_not_the_choice_of_channel() -> None:
     spec = CropSpec(fov_um=21.3)
     assert spec.mismatch(spec.with_channels((2,))) is None

@@ -233,6 +233,10 @@ NAN_MOVIE[1, 3, 3] = np.nan
         ({"fov_um": 20, "fov_px": 40}, "either in µm"),
         ({"fov_px": -3}, "must be positive"),
         ({"size": 50}, "multiple of 16"),
+        ({"pixel_size": 500}, "do not fit movie"),
+        ({"pixel_size": 0.0005}, "do not fit movie"),
+        ({"fov_px": float("inf")}, "do not fit movie"),
+        ({"z": 3}, "has no plane 3"),
     ],
 )
 def test_what_cannot_be_used_is_refused_and_nothing_is_left(

@@ -12,6 +12,10 @@ from napari_cellsci.errors import InputError
 Padding: TypeAlias = Literal["mean", "reflect"]
 PAPER_FOV_UM = 21.3
 """Field of view of the paper's crops (µm): 64 px of 0.333 µm, arXiv 2402.03115."""
+NARROWEST = 4.0
+"""Narrowest window that can show a cell (movie px)."""
+WIDEST = 4.0
+"""Widest window, in longer edges of the image."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,6 +99,41 @@ class CropSpec:
                 "not known: give it in µm, or give the field of view in pixels."
             )
         return self._fov / pixel_size
+
+    def refuse_misfit(
+        self, name: str, shape: tuple[int, int], pixel_size: float | None
+    ) -> None:
+        """Refuse a window that cannot be meant for a movie of this size.
+
+        A pixel size in another unit makes windows of a fraction of a pixel, or of
+        more pixels than memory holds.
+
+        Parameters
+        ----------
+        name : str
+            Of the movie.
+        shape : tuple of int
+            Its height and width (px).
+        pixel_size : float or None
+            µm per movie pixel; None when it is not known.
+
+        Raises
+        ------
+        InputError
+        """
+        window = self.window(pixel_size)
+        if NARROWEST <= window <= WIDEST * max(shape):
+            return
+        said = (
+            f"crops {self.fov_px:g} px wide"
+            if self.fov_px is not None
+            else f"crops {self.fov_um:g} µm ({window:.3g} px) wide"
+        )
+        unit = "" if pixel_size is None else f" the pixel size ({pixel_size:g} µm) and"
+        raise InputError(
+            f"{said[0].upper()}{said[1:]} do not fit {name}, whose frames are "
+            f"{shape[0]} × {shape[1]} px: check{unit} the width of the crops."
+        )
 
     def with_channels(self, channels: tuple[int, ...]) -> CropSpec:
         """Return the same spec for other channels."""

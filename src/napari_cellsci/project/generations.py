@@ -50,7 +50,7 @@ def crops_of(
     blank = bench.rooms.load(Key("crops", spec.hash, "blank"), info.id)
     if found is not None and blank is not None:
         return found
-    spec.window(info.pixel_size)
+    spec.refuse_misfit(info.name, info.shape, info.pixel_size)
     movie = bench.movie(info)
     cells = bench.cells().iloc[info.rows]
     _forget(bench, "crops", spec.hash, info.id)

@@ -80,7 +80,7 @@ def read_movie(
         frame_interval=frame_interval,
     )
     spec = choose(movie)
-    spec.window(movie.pixel_size)
+    spec.refuse_misfit(movie.name, movie.shape, movie.pixel_size)
     channel_indices(movie, spec.channels)
     on_event(Progress("Reading tracks", 0, 0))
     found, masks_path = _read_tracks(tracks, masks, movie, on_event, token)
@@ -164,8 +164,14 @@ class Choice:
         Raises
         ------
         InputError
-            If the pixel size is unknown and no field of view in pixels is given.
+            If the pixel size is unknown and no field of view in pixels is given, or
+            the movie has no such channel or plane.
         """
+        if self.z != "max" and not 0 <= self.z < movie.n_planes:
+            raise InputError(
+                f"{movie.name!r} has no plane {self.z}: it has {movie.n_planes} "
+                "plane(s), counted from 0."
+            )
         fov_um = self.fov_um
         if fov_um is None and self.fov_px is None:
             if movie.pixel_size is None:

@@ -92,10 +92,10 @@ class CellsSource:
         """Return a few crops, and how many cells and tracks there are."""
         from napari_cellsci.cells.crops import crop_frame
 
-        movie = self.source.open()
+        movie, spec = self.source.open(), self.settings.spec
+        spec.refuse_misfit(movie.name, movie.shape, movie.pixel_size)
         on_event(Progress("Looking at the cells", 0, 0))
         table = self.tracks(movie, on_event, token).table
-        spec = self.settings.spec
         token.raise_if_cancelled()
         crops = []
         for t, yx in _sample(table):
