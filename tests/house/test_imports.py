@@ -9,7 +9,8 @@ import pytest
 
 HEAVY = ["torch", "pandas", "sklearn", "sympy", "scipy", "skimage", "dask", "napari"]
 QT = ["PyQt5", "PyQt6", "PySide2", "PySide6", "qtpy"]
-BELOW_THE_WINDOW = ["io", "cells", "labels", "representation", "heads", "explain"]
+MODELS = ["representation", "heads", "explain"]
+BELOW_THE_WINDOW = ["io", "cells", "labels", "formulas", *MODELS]
 
 
 def loaded_after(statement: str) -> set[str]:
@@ -38,7 +39,7 @@ def test_rooms_below_the_window_know_no_qt(room: str) -> None:
     assert not loaded & {*QT, "napari", "magicgui", "pyqtgraph", "vispy"}
 
 
-@pytest.mark.parametrize("room", ["io", "cells", "labels"])
+@pytest.mark.parametrize("room", ["io", "cells", "labels", "formulas"])
 def test_rooms_without_models_know_no_torch(room: str) -> None:
     loaded = loaded_after(
         "import pkgutil, importlib, napari_cellsci\n"
@@ -46,7 +47,7 @@ def test_rooms_without_models_know_no_torch(room: str) -> None:
         "for m in pkgutil.walk_packages(room.__path__, room.__name__ + '.'):\n"
         "    importlib.import_module(m.name)"
     )
-    assert "torch" not in loaded
+    assert not loaded & {"torch", "pysr", "juliacall"}
 
 
 def test_public_names_are_reached_lazily() -> None:
