@@ -96,6 +96,22 @@ def test_labels_alone_are_enough(simulated: Path, tmp_path: Path, how: str) -> N
         assert info.masks_tracked == (how == "tracked labels")
 
 
+def test_objects_of_binary_masks_are_numbered(simulated: Path, tmp_path: Path) -> None:
+    pixels = tifffile.imread(simulated / "labels.tif")
+    file = tmp_path / "binary.tif"
+    tifffile.imwrite(file, np.where(pixels > 0, 255, 0).astype(np.uint8))
+    image = simulated / "movie.tif"
+    with Project.create(tmp_path / "p", image=image, masks=file) as project:
+        cells, masks = project.cells, project.masks()
+        assert len(cells) > 50
+        assert cells["track_id"].nunique() > 5
+        inside = cells[cells["t"] == 3]
+        here = inside[["y", "x"]].round().astype(int).to_numpy().T
+        assert (masks[3][tuple(here)] == inside["label_id"]).mean() > 0.9
+    with pytest.raises(InputError, match=r"is a binary mask .* give it as masks"):
+        Project.create(tmp_path / "q", image=image, tracks=file)
+
+
 @pytest.mark.parametrize("given", ["file", "array", "linked"])
 def test_masks_can_be_had_again(simulated: Path, tmp_path: Path, given: str) -> None:
     labels = simulated / "labels.tif"

@@ -179,6 +179,14 @@ def test_masks_must_lie_on_the_image_pixel_by_pixel(stack: Any) -> None:
         adapters.masks_from_layer(Labels(masks[0]), image, "TYX")
 
 
+def test_binary_masks_follow_nothing() -> None:
+    masks = np.zeros((3, 40, 40), np.uint8)
+    masks[:, 5:15, 5:15] = 255
+    assert adapters.looks_tracked(masks)  # one object, and so one cell
+    masks[:, 25:35, 25:35] = 255
+    assert not adapters.looks_tracked(masks)
+
+
 def test_tracked_masks_are_told_from_masks_numbered_anew() -> None:
     masks = np.zeros((4, 30, 30), int)
     for t in range(4):

@@ -10,6 +10,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from napari_cellsci.errors import InputError
+from napari_cellsci.io._binary import is_binary
 from napari_cellsci.io._lazy import ArrayLike
 from napari_cellsci.io._raw import sizes
 from napari_cellsci.io._table import Tracks, tracks_from_table
@@ -71,11 +72,16 @@ def tracks_from_labels(
     Raises
     ------
     InputError
-        If there are no objects, or it is no stack of label images.
+        If there are no objects, or it is no stack of label images, or a binary mask.
     Cancelled
         If the token asks for it.
     """
     stack = open_labels(labels)
+    if is_binary(stack):
+        raise InputError(
+            f"{name} is a binary mask (one value for all objects), which says nothing "
+            "of tracks: give it as masks, and its objects are linked."
+        )
     tables = []
     for t in range(stack.shape[0]):
         if token is not None:

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from napari_cellsci.errors import InputError
+from napari_cellsci.io._binary import is_binary, with_numbers
 from napari_cellsci.io._btrack import read_btrack
 from napari_cellsci.io._csv_tracks import first_cells, read_csv_tracks
 from napari_cellsci.io._ctc import LINEAGE_FILES, find_lineage, read_ctc
@@ -31,12 +32,14 @@ from napari_cellsci.tasks import CancelToken, OnEvent, ignore
 
 __all__ = [
     "Tracks",
+    "is_binary",
     "open_labels",
     "read_tracks",
     "tracks_from_labels",
     "tracks_from_table",
     "validate_masks",
     "validate_tracks",
+    "with_numbers",
 ]
 
 OVERHANG = 0.5

@@ -16,11 +16,13 @@ from napari_cellsci.errors import InputError
 from napari_cellsci.io.movies import Movie, channel_indices, open_movie
 from napari_cellsci.io.tracks import (
     Tracks,
+    is_binary,
     open_labels,
     read_tracks,
     tracks_from_table,
     validate_masks,
     validate_tracks,
+    with_numbers,
 )
 from napari_cellsci.project.movies import refuse_bad_pixel_size
 from napari_cellsci.tasks import CancelToken, OnEvent, Progress, ignore
@@ -95,6 +97,9 @@ def _read_tracks(
 ) -> tuple[Tracks, Path | None]:
     masks_path = Path(masks) if isinstance(masks, str | Path) else None
     pixels = None if masks is None else open_labels(masks)
+    if pixels is not None and is_binary(pixels):
+        # The file does not hold the numbers: they become a copy in the project.
+        pixels, masks_path = with_numbers(pixels), None
     if tracks is None:
         if pixels is None:
             raise InputError(

@@ -329,8 +329,10 @@ def looks_tracked(masks: Any, frames: int = 6) -> bool:
     """Guess whether label values follow cells through time.
 
     In tracked masks an object mostly lies on an object of the same value in the next
-    frame; where every frame is numbered anew it does not.
+    frame; where every frame is numbered anew it does not. Binary masks follow nothing.
     """
+    from napari_cellsci.io.tracks import is_binary
+
     last = min(len(masks) - 1, frames)
     same = there = 0
     for t in range(last):
@@ -338,7 +340,7 @@ def looks_tracked(masks: Any, frames: int = 6) -> bool:
         both = (now > 0) & (following > 0)
         there += int(both.sum())
         same += int((now[both] == following[both]).sum())
-    return there > 0 and same / there > 0.5
+    return there > 0 and same / there > 0.5 and not is_binary(masks)
 
 
 def hint_of_mismatch(tracks: TracksLayer, image: Image) -> str | None:

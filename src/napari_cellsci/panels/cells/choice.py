@@ -77,14 +77,19 @@ class CellsSource:
     ) -> Tracks:
         """Return the tracks: those given, or tracked or linked masks."""
         from napari_cellsci.cells.linking import link_masks
-        from napari_cellsci.io.tracks import tracks_from_labels, validate_tracks
+        from napari_cellsci.io.tracks import (
+            tracks_from_labels,
+            validate_tracks,
+            with_numbers,
+        )
 
         if self.given is not None:
             return validate_tracks(self.given, movie)
         if adapters.looks_tracked(self.masks):
             found = tracks_from_labels(self.masks, on_event=on_event, token=token)
             return validate_tracks(found, movie)
-        return link_masks(self.masks, on_event=on_event, token=token)
+        masks = with_numbers(self.masks)
+        return link_masks(masks, on_event=on_event, token=token)
 
     def preview(
         self, on_event: OnEvent, token: CancelToken
