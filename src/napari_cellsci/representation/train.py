@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from napari_cellsci.cells.spec import CropSpec
 from napari_cellsci.errors import InputError
+from napari_cellsci.representation.alignment import CELLS, aligned
 from napari_cellsci.representation.config import EncoderConfig
 from napari_cellsci.representation.data import CropArray, check_crops
 from napari_cellsci.representation.encoder import Encoder
@@ -209,8 +210,18 @@ def _finish(
         },
     }
     run.network.label_head = None
-    encoder = Encoder(run.spec, run.config, run.network.cpu(), record)
+    encoder = _aligned(Encoder(run.spec, run.config, run.network.cpu(), record), run)
     encoder.reference = build_reference(
         encoder, run.crops, run.train_rows, run.validation_rows, token
     )
     return encoder
+
+
+def _aligned(encoder: Encoder, run: TrainingRun) -> Encoder:
+    """Turn symmetric latents by some of the crops that were trained on."""
+    if not run.config.symmetry:
+        return encoder
+    rng = np.random.default_rng(run.config.seed)
+    some = min(CELLS, len(run.train_rows))
+    rows = np.sort(rng.choice(run.train_rows, some, replace=False))
+    return aligned(encoder, np.asarray(run.crops[rows]))
