@@ -46,6 +46,7 @@ class Labels:
     """A project without labels."""
 
     changed = Signal(np.ndarray)
+    classes_changed = Signal()
     classes = (
         SimpleNamespace(name="interphase", colour="#0072B2"),
         SimpleNamespace(name="metaphase", colour="#D55E00"),
@@ -53,6 +54,9 @@ class Labels:
 
     def as_series(self) -> pd.Series:
         return pd.Series([], index=pd.Index([], dtype=np.int64), dtype=object)
+
+    def called_now(self, name: str) -> str:
+        return name
 
     def __len__(self) -> int:
         return 0

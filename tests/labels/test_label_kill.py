@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -64,6 +65,28 @@ def test_a_kill_loses_at_most_the_last_label(store: Store, survive: int) -> None
     labels.set(0, "metaphase")
     labels.undo()
     assert len(labels.history()) == kept + 2
+
+
+def kills(store: Store, turns: int) -> None:
+    """Kill a labelling process so many times; see `kill_loop`."""
+    script = Path(__file__).with_name("kill_loop.py")
+    command = [sys.executable, str(script), str(store.path), str(turns), "0"]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    survived, actions = done.stdout.split()
+    assert int(survived) == turns
+    assert int(actions) >= turns
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="kills forked processes")
+def test_kills_at_random_moments_lose_at_most_the_last_action(store: Store) -> None:
+    kills(store, 8)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="kills forked processes")
+def test_a_thousand_kills_lose_at_most_the_last_action(store: Store) -> None:
+    kills(store, 1000)
 
 
 def test_two_writers_lose_nothing(store: Store) -> None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from napari_cellsci.labels.classes import LabelClass
+from napari_cellsci.labels.agreement import Agreement
+from napari_cellsci.labels.class_state import LabelClass
 from napari_cellsci.labels.importing import ImportReport
 from napari_cellsci.labels.log import Labels
 
-__all__ = ["ImportReport", "LabelClass", "Labels"]
+__all__ = ["Agreement", "ImportReport", "LabelClass", "Labels"]

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
+from napari_cellsci.labels.class_state import ClassEdit
 from napari_cellsci.labels.state import Action, Kind
 
 
@@ -36,25 +38,40 @@ def append(
     cells: Sequence[int] = (),
     classes: Sequence[int | None] = (),
     target: int | None = None,
+    edits: Sequence[ClassEdit] = (),
+    said: str = "",
 ) -> Action:
     """Add one action within the caller's transaction and return it with its id."""
     at = datetime.now(UTC).isoformat(timespec="milliseconds")
+    told = {"edits": [[e.id, e.field, e.after] for e in edits], "said": said}
     cursor = inside.execute(
-        "INSERT INTO label_actions (at, who, how, kind, target) VALUES (?, ?, ?, ?, ?)",
-        (at, who, how, kind, target),
+        "INSERT INTO label_actions (at, who, how, kind, target, detail) "
+        "VALUES (?, ?, ?, ?, ?, ?)",
+        (at, who, how, kind, target, json.dumps(told if edits else {})),
     )
     number = int(cursor.lastrowid or 0)
     inside.executemany(
         "INSERT INTO label_changes VALUES (?, ?, ?)",
         zip([number] * len(cells), cells, classes, strict=True),
     )
-    return Action(number, at, who, how, kind, tuple(cells), tuple(classes), target)
+    return Action(
+        number,
+        at,
+        who,
+        how,
+        kind,
+        tuple(cells),
+        tuple(classes),
+        target,
+        tuple(edits),
+        said,
+    )
 
 
 def read_after(database: Database, last: int) -> list[Action]:
     """Return the actions that were logged after number `last`, in order."""
     heads = database.rows(
-        "SELECT id, at, who, how, kind, target FROM label_actions WHERE id > ? "
+        "SELECT id, at, who, how, kind, target, detail FROM label_actions WHERE id > ? "
         "ORDER BY id",
         (last,),
     )
@@ -73,6 +90,7 @@ def read_after(database: Database, last: int) -> list[Action]:
 
 
 def _action(head: Any, touched: list[tuple[int, int | None]]) -> Action:
+    told = json.loads(head["detail"])
     return Action(
         head["id"],
         head["at"],
@@ -82,4 +100,6 @@ def _action(head: Any, touched: list[tuple[int, int | None]]) -> Action:
         tuple(cell for cell, _ in touched),
         tuple(value for _, value in touched),
         head["target"],
+        tuple(ClassEdit(*edit) for edit in told.get("edits", ())),
+        told.get("said", ""),
     )

@@ -4,26 +4,37 @@ from __future__ import annotations
 
 import getpass
 import os
+import sqlite3
 import threading
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 from psygnal import Signal
 
 from napari_cellsci.disk import whole_file
 from napari_cellsci.errors import InputError
 from napari_cellsci.io.labels_csv import read_labels_csv
+from napari_cellsci.labels import class_log
+from napari_cellsci.labels.agreement import Agreement, agreement_of
 from napari_cellsci.labels.cells import CellIndex, CellName
-from napari_cellsci.labels.classes import LabelClass, add_classes, read_classes
+from napari_cellsci.labels.class_state import ClassEdit, LabelClass, resolve, trouble
+from napari_cellsci.labels.class_state import visible as visible_classes
+from napari_cellsci.labels.classes import (
+    checked_colour,
+    checked_name,
+    insert_class,
+    read_rows,
+)
 from napari_cellsci.labels.importing import ImportReport, match_rows
 from napari_cellsci.labels.journal import Database, append, read_after
 from napari_cellsci.labels.state import Action, Kind, LabelState
+from napari_cellsci.labels.tables import history_table, label_table
 
 HOWS = ("key", "click", "bulk", "import", "api", "suggestion")
 """How a label can have been given."""
-HISTORY_COLUMNS = ["when", "who", "how", "kind", "n_cells", "class", "target", "undone"]
 
 
 class Labels:
@@ -35,7 +46,6 @@ class Labels:
     Parameters
     ----------
     database : Database
-        The project's database.
     cells : callable
         Returns the project's table of cells.
     who : str, optional
@@ -43,12 +53,17 @@ class Labels:
 
     Attributes
     ----------
+    who : str
+        In whose name labels are given and taken back from now on.
     changed : Signal
         Emits the row ids (int64 array) whose label may have changed, in the thread
         that made the change.
+    classes_changed : Signal
+        Names, colours, merges or the use of classes changed; likewise.
     """
 
     changed = Signal(np.ndarray)
+    classes_changed = Signal()
 
     def __init__(
         self,
@@ -63,7 +78,11 @@ class Labels:
         self._state = LabelState()
         self._lock = threading.RLock()
         self._seen = -1
+        self._rows: tuple[LabelClass, ...] = ()
+        self._known: dict[int, LabelClass] = {}
+        self._counts_as: dict[int, int] = {}
         self._classes: tuple[LabelClass, ...] = ()
+        self._told: tuple[tuple[LabelClass, ...], dict[int, int]] | None = None
         self.refresh()
 
     @property
@@ -96,29 +115,35 @@ class Labels:
         ProjectError
             If the label could not be written; nothing has changed then.
         """
-        self._write("set", [cell], cls, how)
+        self._label("set", [cell], cls, how)
 
     def set_many(
         self, cells: Iterable[CellName], cls: str, *, how: str = "bulk"
     ) -> None:
         """Say that all `cells` are a `cls`, as one action that is undone as one."""
-        self._write("set", cells, cls, how)
+        self._label("set", cells, cls, how)
 
     def clear(self, cell: CellName, *, how: str = "api") -> None:
         """Take the label of `cell` away; the log keeps what it was."""
-        self._write("clear", [cell], None, how)
+        self._label("clear", [cell], None, how)
 
     def clear_many(self, cells: Iterable[CellName], *, how: str = "bulk") -> None:
         """Take the labels of all `cells` away, as one action."""
-        self._write("clear", cells, None, how)
+        self._label("clear", cells, None, how)
 
-    def undo(self) -> Action | None:
-        """Take back this annotator's last action; return it, or None at the start."""
-        return self._reverse("undo")
+    def undo(self, *, how: str = "api") -> Action | None:
+        """Take back this annotator's last action; return it, or None at the start.
 
-    def redo(self) -> Action | None:
+        Raises
+        ------
+        InputError
+            If what others did since forbids it (a class's name was taken).
+        """
+        return self._reverse("undo", how)
+
+    def redo(self, *, how: str = "api") -> Action | None:
         """Bring back the action last undone; return it, or None if there is none."""
-        return self._reverse("redo")
+        return self._reverse("redo", how)
 
     @property
     def can_undo(self) -> bool:
@@ -132,31 +157,29 @@ class Labels:
 
     def get(self, cell: CellName) -> str | None:
         """Return the class of `cell`, or None where it has no label."""
-        value = self._state.values.get(self._cell_index().row(cell))
-        return None if value is None else self._name_of()[value]
+        return self._called(self._state.values.get(self._cell_index().row(cell)))
+
+    def of_rows(self, rows: Iterable[int]) -> list[str | None]:
+        """Return the classes of cells by row id, None where a cell has no label."""
+        values = self._state.values
+        return [self._called(values.get(row)) for row in rows]
 
     def __len__(self) -> int:
         return len(self._state.values)
 
     def as_series(self) -> pd.Series[str]:
         """Return the class names of the labelled cells, by row id."""
-        values = dict(self._state.values)
-        rows = np.fromiter(sorted(values), dtype=np.int64, count=len(values))
-        names = self._name_of()
-        return pd.Series(
-            [names[values[row]] for row in rows.tolist()],
-            index=pd.Index(rows, dtype=np.int64, name="cell"),
-            name="class",
-            dtype=object,
-        )
+        return self._series(dict(self._state.values))
 
     def counts(self) -> dict[str, int]:
         """Return the number of labelled cells of every class, also where it is 0."""
+        found = dict.fromkeys(self.names, 0)
         ids, counts = np.unique(
             list(dict(self._state.values).values()), return_counts=True
         )
-        found = dict(zip(ids.tolist(), counts.tolist(), strict=True))
-        return {known.name: found.get(known.id, 0) for known in self._classes}
+        for value, count in zip(ids.tolist(), counts.tolist(), strict=True):
+            found[self._called(value) or ""] += count
+        return found
 
     def history(self) -> pd.DataFrame:
         """Return the log, oldest first.
@@ -164,31 +187,88 @@ class Labels:
         Returns
         -------
         DataFrame
-            Index = action id; columns when, who, how, kind, n_cells, class (empty
-            where several or none), target, undone.
+            Index = action id; columns when (UTC), who, how, kind, n_cells, class
+            (empty where several or none), target, undone, and what it did in words.
         """
-        names = self._name_of()
-        rows = [
-            {
-                "when": action.at,
-                "who": action.who,
-                "how": action.how,
-                "kind": action.kind,
-                "n_cells": len(action.cells),
-                "class": _one_name(action, names),
-                "target": action.target,
-                "undone": self._state.is_undone(action.id),
-            }
-            for action in list(self._state.actions.values())
-        ]
-        index = pd.Index(list(self._state.actions), name="action", dtype=np.int64)
-        return pd.DataFrame(rows, columns=HISTORY_COLUMNS, index=index)
+        names = {known.id: known.name for known in self._known.values()}
+        return history_table(self._state, names)
 
-    def add_class(self, name: str) -> None:
-        """Add a class that is kept but not used in training."""
+    @property
+    def annotators(self) -> tuple[str, ...]:
+        """Everyone who ever labelled a cell here, in the order of their first label."""
+        acted = [a.who for a in list(self._state.actions.values()) if a.cells]
+        return tuple(dict.fromkeys(acted))
+
+    def given_by(self, who: str) -> pd.Series[str]:
+        """Return the classes that one annotator last gave, by row id.
+
+        Others may have labelled the same cells since.
+        """
+        return self._series(self._state.given_by(who))
+
+    def agreement(self, one: str, other: str) -> Agreement:
+        """Compare what two annotators said of the cells both labelled.
+
+        Raises
+        ------
+        InputError
+            If one of them labelled nothing.
+        """
+        for who in (one, other):
+            if who not in self.annotators:
+                known = ", ".join(self.annotators) or "nobody"
+                raise InputError(f"{who!r} has labelled nothing here; {known} has.")
+        return agreement_of(self.given_by(one), self.given_by(other), one, other)
+
+    def add_class(
+        self, name: str, *, colour: str | None = None, trained: bool = False
+    ) -> None:
+        """Add a class.
+
+        Parameters
+        ----------
+        name : str
+        colour : str, optional
+            ``#RRGGBB``; by default the next of Okabe and Ito's.
+        trained : bool
+            Whether classifiers learn it; else its labels are only kept.
+
+        Raises
+        ------
+        InputError
+            If there is such a class already.
+        """
         with self._database.transaction() as inside:
-            add_classes(inside, [name.strip()], trained=False)
-        self._classes = read_classes(self._database)
+            touched = self._take_in()
+            name = class_log.free_name(self._classes, name)
+            edits = self._new_class(inside, name, colour, trained)
+            self._append_class(inside, edits, f"class {name} added")
+        self._catch_up(touched)
+
+    def rename_class(self, old: str, new: str) -> None:
+        """Give a class another name; its labels follow."""
+        self._edit(class_log.renaming, old, new)
+
+    def recolour_class(self, name: str, colour: str) -> None:
+        """Give a class another colour, ``#RRGGBB``."""
+        self._edit(class_log.recolouring, name, colour)
+
+    def merge_classes(self, name: str, into: str) -> None:
+        """Let all cells labelled `name` count as `into`; undo parts them again."""
+        self._edit(class_log.merging, name, into)
+
+    def use_class(self, name: str, trained: bool) -> None:
+        """Take a class into training, or keep it out."""
+        self._edit(class_log.using, name, trained)
+
+    def called_now(self, name: str) -> str:
+        """Return the present name of a class that once was called `name`."""
+        if name in self.names:
+            return name
+        names_of = {
+            row.id: {row.name} | self._state.edits.names(row.id) for row in self._rows
+        }
+        return class_log.former_names(self._known, names_of).get(name, name)
 
     def refresh(self) -> int:
         """Take in what other windows or commands logged; return how many actions."""
@@ -204,6 +284,7 @@ class Labels:
         max_distance: float = 8.0,
         *,
         add_classes: bool = False,
+        who: str | None = None,
     ) -> ImportReport:
         """Read labels from a table, as one action.
 
@@ -218,6 +299,8 @@ class Labels:
         add_classes : bool
             Accept a table none of whose classes is known yet. Unknown classes beside
             known ones are always kept; they take no part in training.
+        who : str, optional
+            Whose labels they are; this annotator's by default.
 
         Raises
         ------
@@ -233,7 +316,7 @@ class Labels:
                 "its classes, which are then kept but not trained (--add-classes)."
             )
         matches, unmatched = match_rows(rows, self._cell_index(), max_distance, path)
-        self._import(matches, unknown)
+        self._import(matches, who or self.who)
         trained = {known.name for known in self._classes if known.position is not None}
         unused = matches.loc[~matches["class"].isin(trained), "class"]
         return ImportReport(
@@ -242,96 +325,169 @@ class Labels:
             unused={str(k): int(v) for k, v in unused.value_counts().items()},
         )
 
-    def export_csv(self, path: str | os.PathLike[str]) -> None:
-        """Write the labels as a table that `import_csv` reads back."""
-        labels = self.as_series()
-        cells = self._cells().loc[labels.index, ["movie", "track_id", "t", "y", "x"]]
-        with whole_file(Path(path)) as temporary:
-            cells.assign(**{"class": labels}).to_csv(temporary, index=False)
+    def export_csv(
+        self, path: str | os.PathLike[str], rows: Iterable[int] | None = None
+    ) -> int:
+        """Write the labels as a table that `import_csv` reads back.
 
-    def _import(self, matches: pd.DataFrame, unknown: Sequence[str]) -> None:
+        Parameters
+        ----------
+        path : path
+        rows : iterable of int, optional
+            Only the labels of these cells.
+
+        Returns
+        -------
+        int
+            How many labels were written.
+        """
+        labels = self.as_series()
+        if rows is not None:
+            labels = labels[labels.index.isin(list(rows))]
+        table = label_table(labels, self._cells(), self._state)
+        with whole_file(Path(path)) as temporary:
+            table.to_csv(temporary, index=False)
+        return len(table)
+
+    def _import(self, matches: pd.DataFrame, who: str) -> None:
         with self._database.transaction() as inside:
-            add_classes(inside, unknown, trained=False)
-            ids = {known.name: known.id for known in read_classes(self._database)}
+            touched = self._take_in()
+            ids = {known.name: known.id for known in self._classes}
+            edits: list[ClassEdit] = []
+            for name in sorted(set(matches["class"]) - set(ids)):
+                new = self._new_class(inside, name, None, False)
+                ids[name] = new[0].id
+                edits += new
             append(
                 inside,
-                who=self.who,
+                who=who,
                 how="import",
                 kind="set",
                 cells=[int(cell) for cell in matches["cell"]],
                 classes=[ids[name] for name in matches["class"]],
+                edits=edits,
             )
-        self._catch_up()
+        self._catch_up(touched)
 
-    def _write(
+    def _new_class(
+        self, inside: sqlite3.Connection, name: str, colour: str | None, trained: bool
+    ) -> list[ClassEdit]:
+        checked = None if colour is None else checked_colour(colour)
+        class_id = insert_class(inside, checked_name(name), checked)
+        return class_log.adding(class_id, name, self._classes, trained)
+
+    def _edit(
+        self,
+        edits_of: Callable[..., tuple[list[ClassEdit], str]],
+        *arguments: object,
+    ) -> None:
+        with self._database.transaction() as inside:
+            touched = self._take_in()
+            edits, said = edits_of(self._classes, *arguments)
+            if edits:
+                self._refuse(self._state.undone, edits)
+                self._append_class(inside, edits, said)
+        self._catch_up(touched)
+
+    def _append_class(
+        self, inside: sqlite3.Connection, edits: Sequence[ClassEdit], said: str
+    ) -> None:
+        append(inside, who=self.who, how="api", kind="class", edits=edits, said=said)
+
+    def _refuse(self, undone: frozenset[int], coming: Sequence[ClassEdit] = ()) -> None:
+        """Refuse classes that could not be told apart or trained."""
+        classes = self._state.edits.over(self._rows, undone, coming)
+        why = trouble(classes, set(self._state.values.values()))
+        if why:
+            raise InputError(why)
+
+    def _label(
         self, kind: Kind, cells: Iterable[CellName], cls: str | None, how: str
     ) -> None:
         if how not in HOWS:
             raise InputError(f"Labels are given by {', '.join(HOWS)}, not {how!r}.")
-        value = None if cls is None else self._id_of(cls)
+        if cls is not None and cls not in self.names:
+            self.refresh()  # another window may have renamed it
+        value = None if cls is None else class_log.find(self._classes, cls).id
         rows = self._cell_index().rows(cells).tolist()
         if not rows:
             return
         with self._database.transaction() as inside:
-            append(
-                inside,
-                who=self.who,
-                how=how,
-                kind=kind,
-                cells=rows,
-                classes=[value] * len(rows),
-            )
+            values = [value] * len(rows)
+            append(inside, who=self.who, how=how, kind=kind, cells=rows, classes=values)
         self._catch_up()
 
-    def _reverse(self, kind: Kind) -> Action | None:
+    def _reverse(self, kind: Kind, how: str) -> Action | None:
         with self._database.transaction() as inside:
             # What there is to undo is read under the write lock, so that two windows
             # never undo the same action twice.
             touched = self._take_in()
-            following = (
-                self._state.next_undo if kind == "undo" else self._state.next_redo
-            )
+            state = self._state
+            following = state.next_undo if kind == "undo" else state.next_redo
             target = following(self.who)
             if target is not None:
-                append(inside, who=self.who, how="api", kind=kind, target=target)
-        self._tell(touched)
-        self._catch_up()
+                if state.actions[target].edits:
+                    self._refuse(state.undone_after(kind, target))
+                append(inside, who=self.who, how=how, kind=kind, target=target)
+        self._catch_up(touched)
         return None if target is None else self._state.actions[target]
 
-    def _catch_up(self) -> int:
+    def _catch_up(self, touched: Sequence[int] = ()) -> int:
+        """Take in what is new, and tell of it and of `touched` cells."""
         before = len(self._state.actions)
-        self._tell(self._take_in())
+        found = {*touched, *self._take_in()}
+        told, self._told = self._told, (self._classes, self._counts_as)
+        if told is not None and told[1] != self._counts_as:
+            values = list(self._state.values.items())
+            moved = {v for v in self._counts_as if told[1].get(v) != self._counts_as[v]}
+            found |= {cell for cell, value in values if value in moved}
+        if told is not None and told[0] != self._classes:
+            self.classes_changed.emit()
+        if found:
+            self.changed.emit(np.array(sorted(found), dtype=np.int64))
         return len(self._state.actions) - before
 
     def _take_in(self) -> list[int]:
         """Apply what the log holds beyond what we know; return the touched cells."""
-        self._classes = read_classes(self._database)
         actions = read_after(self._database, self._state.last_id)
         with self._lock:  # another thread may have taken in the same actions
             new = [action for action in actions if action.id > self._state.last_id]
-            return [cell for action in new for cell in self._state.apply(action)]
+            touched = [cell for action in new for cell in self._state.apply(action)]
+            if not self._known or any(self._on_classes(action) for action in new):
+                self._rows = read_rows(self._database)
+                self._look_at_classes()
+            elif new and any(not known.present for known in self._known.values()):
+                self._look_at_classes()  # such a class shows only while it is in use
+        return touched
 
-    def _tell(self, touched: Sequence[int]) -> None:
-        if touched:
-            self.changed.emit(np.unique(np.asarray(touched, dtype=np.int64)))
+    def _on_classes(self, action: Action) -> bool:
+        target = self._state.actions.get(action.target or 0)
+        return bool(action.edits or (target is not None and target.edits))
+
+    def _look_at_classes(self) -> None:
+        state = self._state
+        self._known = state.edits.over(self._rows, state.undone)
+        self._counts_as = resolve(self._known)
+        used = set(state.values.values())
+        self._classes = visible_classes(self._known, used)
+
+    def _called(self, value: int | None) -> str | None:
+        return None if value is None else self._known[self._counts_as[value]].name
+
+    def _series(self, values: dict[int, int]) -> pd.Series[str]:
+        rows: NDArray[np.int64] = np.fromiter(sorted(values), np.int64, len(values))
+        return pd.Series(
+            [self._called(values[row]) for row in rows.tolist()],
+            index=pd.Index(rows, dtype=np.int64, name="cell"),
+            name="class",
+            dtype=object,
+        )
 
     def _cell_index(self) -> CellIndex:
         cells = self._cells()
         if self._index is None or self._index.cells is not cells:
             self._index = CellIndex(cells)
         return self._index
-
-    def _name_of(self) -> dict[int, str]:
-        return {known.id: known.name for known in self._classes}
-
-    def _id_of(self, name: str) -> int:
-        for known in self._classes:
-            if known.name == name:
-                return known.id
-        raise InputError(
-            f"{name!r} is not a class of this project: choose one of "
-            f"{', '.join(self.names)}."
-        )
 
 
 def login_name() -> str:
@@ -340,9 +496,3 @@ def login_name() -> str:
         return getpass.getuser()
     except (OSError, KeyError, ImportError):
         return "unknown"
-
-
-def _one_name(action: Action, names: dict[int, str]) -> str:
-    values = set(action.classes)
-    value = values.pop() if len(values) == 1 else None
-    return "" if value is None else names[value]

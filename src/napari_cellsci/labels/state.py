@@ -6,7 +6,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-Kind: TypeAlias = Literal["set", "clear", "undo", "redo"]
+from napari_cellsci.labels.class_state import ClassEdit, ClassEdits
+
+Kind: TypeAlias = Literal["set", "clear", "class", "undo", "redo"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,13 +25,17 @@ class Action:
         The annotator.
     how : str
         Key, click, bulk, import, api or suggestion.
-    kind : {"set", "clear", "undo", "redo"}
+    kind : {"set", "clear", "class", "undo", "redo"}
     cells : tuple of int
-        Row ids of the cells it touches; empty for undo and redo.
+        Row ids of the cells it labels or clears; else empty.
     classes : tuple of (int or None)
         Class id given to each of `cells`; None where the label is cleared.
     target : int, optional
         The action that an undo or redo is about.
+    edits : tuple of ClassEdit
+        What it changes of the classes.
+    said : str
+        What it did to the classes, in the words of that moment.
     """
 
     id: int
@@ -40,6 +46,8 @@ class Action:
     cells: tuple[int, ...] = ()
     classes: tuple[int | None, ...] = ()
     target: int | None = None
+    edits: tuple[ClassEdit, ...] = ()
+    said: str = ""
 
 
 class LabelState:
@@ -58,13 +66,22 @@ class LabelState:
         self._redoable: dict[str, list[int]] = {}
         self._of_cell: dict[int, list[tuple[int, int | None]]] = {}
         self._values: dict[int, int] = {}
+        self.edits = ClassEdits()
         for action in actions:
             self.apply(action)
 
     @property
     def values(self) -> dict[int, int]:
-        """Class id of each labelled cell; a live view, not to be changed."""
+        """Class id of each labelled cell as it was given, before merges.
+
+        A live view, not to be changed.
+        """
         return self._values
+
+    @property
+    def undone(self) -> frozenset[int]:
+        """Actions that are taken back at present."""
+        return frozenset(self._undone)
 
     def is_undone(self, action_id: int) -> bool:
         """Whether an action is taken back at present."""
@@ -80,11 +97,36 @@ class LabelState:
         redoable = self._redoable.get(who)
         return redoable[-1] if redoable else None
 
+    def undone_after(self, kind: Kind, target: int) -> frozenset[int]:
+        """Return what would be taken back after an undo or redo of `target`."""
+        change = {target}
+        return self.undone | change if kind == "undo" else self.undone - change
+
+    def given_by(self, who: str) -> dict[int, int]:
+        """Return the class id that `who` last gave each cell, before merges."""
+        found: dict[int, int] = {}
+        for cell, given in self._of_cell.items():
+            for action_id, value in reversed(given):
+                if action_id in self._undone or self.actions[action_id].who != who:
+                    continue
+                if value is not None:
+                    found[cell] = value
+                break
+        return found
+
+    def origin(self, cell: int) -> Action | None:
+        """Return the action that gave a cell its label, None if it has none."""
+        if cell in self._values:
+            for action_id, _ in reversed(self._of_cell[cell]):
+                if action_id not in self._undone:
+                    return self.actions[action_id]
+        return None
+
     def apply(self, action: Action) -> tuple[int, ...]:
         """Add the next action; return the cells whose label it may have changed."""
         self.actions[action.id] = action
         self.last_id = max(self.last_id, action.id)
-        if action.kind in ("set", "clear"):
+        if action.kind in ("set", "clear", "class"):
             return self._apply_change(action)
         return self._apply_reversal(action)
 
@@ -94,6 +136,7 @@ class LabelState:
         for cell, value in zip(action.cells, action.classes, strict=True):
             self._of_cell.setdefault(cell, []).append((action.id, value))
             self._put(cell, value)
+        self.edits.add(action.id, action.edits)
         return action.cells
 
     def _apply_reversal(self, action: Action) -> tuple[int, ...]:

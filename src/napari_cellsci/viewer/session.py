@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from napari_cellsci.project.movies import MovieInfo
     from napari_cellsci.project.scoring import Scores
 
+_FEW = 1000
+"""Of more cells it is quicker to read all labels again."""
 ColorBy: TypeAlias = Literal["score", "prediction", "label"]
 Service = TypeVar("Service")
 
@@ -149,12 +151,14 @@ class Session:
             return
         if self._project is not None:
             self._project.labels.changed.disconnect(self._on_labels)
+            self._project.labels.classes_changed.disconnect(self._on_classes)
             _close_all(self._open)
         self._project = project
         self._open[:] = [] if project is None else [project]
         self._scores = self._bundle = None
         if project is not None:
             project.labels.changed.connect(self._on_labels)
+            project.labels.classes_changed.connect(self._on_classes)
         self.reload_cells()
 
     def reload_cells(self) -> None:
@@ -241,8 +245,9 @@ class Session:
         """Show the scores of the open project made by `bundle`."""
         if self._project is None or self._table is None:
             return
+        table, classes = _called_now(self._project, scores)
         self._scores = ScoreColumns.from_table(
-            scores.table, len(self._table), scores.classes, _threshold(bundle)
+            table, len(self._table), classes, _threshold(bundle)
         )
         self._bundle = bundle
         self._scale = ScoreScale.of(self._scores.score)
@@ -277,12 +282,15 @@ class Session:
         return found
 
     def label_codes(self) -> NDArray[np.int64]:
-        """Return for each cell the position of its label in `palette`, −1 if none."""
+        """Return for each cell the position of its label in `palette`, −1 if none.
+
+        The array is shared and follows the labels; take a copy to keep it.
+        """
         if self._codes is None:
             self._codes = np.full(self.n_cells, -1, np.int64)
             if self._project is not None:
-                place = {name: code for code, name in enumerate(self.palette)}
                 labels = self._project.labels.as_series()
+                place = {name: code for code, name in enumerate(self.palette)}
                 rows = labels.index.to_numpy(dtype=np.int64)
                 self._codes[rows] = [place.get(name, -1) for name in labels]
         return self._codes
@@ -343,14 +351,37 @@ class Session:
     def _on_labels(self, rows: NDArray[np.int64]) -> None:
         # A job that labels in its own thread calls `refresh_labels` when it is done.
         if threading.current_thread() is threading.main_thread():
-            self._codes = None
+            self._look_at_labels(rows)
             self.labels_changed.emit(rows)
+
+    def _look_at_labels(self, rows: NDArray[np.int64]) -> None:
+        """Bring the codes of a few cells up to date, or forget those of all."""
+        if self._codes is None or self._project is None or len(rows) > _FEW:
+            self._codes = None
+            return
+        place = {name: code for code, name in enumerate(self.palette)}
+        found = self._project.labels.of_rows(rows.tolist())
+        self._codes[rows] = [-1 if n is None else place.get(n, -1) for n in found]
+
+    def _on_classes(self) -> None:
+        if threading.current_thread() is threading.main_thread():
+            self._codes = None
+            self.classes_changed.emit()
 
     def refresh_labels(self) -> None:
         """Tell everyone that any label and any class may have changed."""
         self._codes = None
         self.classes_changed.emit()
         self.labels_changed.emit(np.arange(self.n_cells))
+
+
+def _called_now(project: Project, scores: Scores) -> tuple[Any, tuple[str, ...]]:
+    """Return scores and classes by the names that classes renamed since now have."""
+    now = {name: project.labels.called_now(name) for name in scores.classes}
+    if all(old == new for old, new in now.items()):
+        return scores.table, scores.classes
+    table = scores.table.assign(prediction=scores.table["prediction"].replace(now))
+    return table, tuple(now.values())
 
 
 def _close_all(projects: list[Project]) -> None:

@@ -1,0 +1,89 @@
+"""The label log as tables: what each action did, and what each cell is called."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+
+from napari_cellsci.labels.state import Action, LabelState
+
+HISTORY_COLUMNS = [
+    "when",
+    "who",
+    "how",
+    "kind",
+    "n_cells",
+    "class",
+    "target",
+    "undone",
+    "what",
+]
+
+
+def history_table(state: LabelState, names: Mapping[int, str]) -> pd.DataFrame:
+    """Return the log, oldest first; see `Labels.history`."""
+    undone = state.undone
+    rows = [
+        (
+            action.at,
+            action.who,
+            action.how,
+            action.kind,
+            len(action.cells),
+            _one_name(action, names),
+            action.target,
+            action.id in undone,
+            in_words(action, state, names),
+        )
+        for action in list(state.actions.values())
+    ]
+    index = pd.Index(list(state.actions), name="action", dtype=np.int64)
+    return pd.DataFrame(rows, columns=HISTORY_COLUMNS, index=index)
+
+
+def in_words(action: Action, state: LabelState, names: Mapping[int, str]) -> str:
+    """Return what an action did: "3 cells → metaphase", "undid: …"."""
+    if action.target is not None:
+        target = state.actions.get(action.target)
+        what = "nothing" if target is None else in_words(target, state, names)
+        return f"{'undid' if action.kind == 'undo' else 'redid'}: {what}"
+    if action.kind == "class":
+        return action.said
+    if action.kind == "clear":
+        return f"{cells(len(action.cells))} cleared"
+    name = _one_name(action, names)
+    if not name:
+        name = f"{len(set(action.classes))} classes"
+    return f"{cells(len(action.cells))} → {name}"
+
+
+def cells(count: int) -> str:
+    """Return "1 cell" or "3 cells"."""
+    return f"{count:,} cell" if count == 1 else f"{count:,} cells"
+
+
+def label_table(
+    labels: pd.Series[str], cells: pd.DataFrame, state: LabelState
+) -> pd.DataFrame:
+    """Return one row per labelled cell, with who gave the label, when and how.
+
+    Returns
+    -------
+    DataFrame
+        Columns movie, track_id, t, y, x, class, annotator, when, how; index = row id.
+    """
+    table = cells.loc[labels.index, ["movie", "track_id", "t", "y", "x"]].copy()
+    origins = [state.origin(row) for row in labels.index.tolist()]
+    table["class"] = labels
+    table["annotator"] = [action.who if action else "" for action in origins]
+    table["when"] = [action.at if action else "" for action in origins]
+    table["how"] = [action.how if action else "" for action in origins]
+    return table
+
+
+def _one_name(action: Action, names: Mapping[int, str]) -> str:
+    values = set(action.classes)
+    value = values.pop() if len(values) == 1 else None
+    return "" if value is None else names[value]
