@@ -15,6 +15,7 @@ from napari_cellsci.cli import (
     cells,
     comparing,
     demo,
+    labels,
     latents,
     models,
     networks,
@@ -105,6 +106,8 @@ app.command("new")(cells.new)
 app.command("add")(cells.add)
 app.command("relocate")(cells.relocate)
 app.command("import-labels")(cells.import_labels)
+app.command("suggest")(labels.suggest)
+app.add_typer(labels.labels_app, name="labels")
 app.command("train-encoder")(models.train_encoder)
 app.command("train-head")(models.train_head)
 app.command("search")(comparing.search)

@@ -17,6 +17,7 @@ from napari_cellsci.labels.classes import checked_names
 from napari_cellsci.project import creation, generations, models, reading
 from napari_cellsci.project.bench import Bench
 from napari_cellsci.project.crop_store import CropStore
+from napari_cellsci.project.face_labels import LabelsFace
 from napari_cellsci.project.face_latents import LatentsFace
 from napari_cellsci.project.face_layouts import LayoutsFace
 from napari_cellsci.project.face_models import ModelsFace
@@ -28,7 +29,9 @@ from napari_cellsci.project.summary import summarise
 from napari_cellsci.tasks import CancelToken, Done, OnEvent, ignore
 
 
-class Project(ModelsFace, LatentsFace, LayoutsFace, NetworksFace, SearchFace):
+class Project(
+    ModelsFace, LatentsFace, LayoutsFace, NetworksFace, SearchFace, LabelsFace
+):
     """A folder with movies, their cells and crops, labels, encoders and bundles.
 
     Make one with `create`, or `open` it; close it when done, or use it in a ``with``
