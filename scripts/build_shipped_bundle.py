@@ -64,6 +64,8 @@ STAGE: dict[str, Any] = {
 STAGES: tuple[dict[str, Any], ...] = (
     {"steps": 8_000, "sigma_x": 0.9},
     {"steps": 4_500, "sigma_x": 0.6, "beta_warmup": 0.0},
+    {"steps": 2_500, "sigma_x": 0.6, "beta_warmup": 0.0, "learning_rate": 1.0e-3},
+    {"steps": 2_500, "sigma_x": 0.6, "beta_warmup": 0.0, "learning_rate": 6.0e-4},
 )
 """Latents find what they stand for while pixels count for little, then get precise."""
 OOD_CELLS = 8_000

@@ -118,7 +118,7 @@ class SparseConfig:
     zero_regrow: bool = False
     l1_prox: float | None = None
     weights: int = 25
-    keep: float = 0.99
+    keep: float = 0.995
     worth: float = 0.01
     scouts: int = 10
     folds: int | None = None
