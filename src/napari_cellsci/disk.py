@@ -17,6 +17,8 @@ from napari_cellsci.errors import ProjectError
 
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 _READ_ONLY = (errno.EROFS, errno.EACCES, errno.EPERM)
+# numpy's tofile says so where a disk became full while it wrote, without a number
+_SHORT_WRITE = re.compile(r"^\d+ requested and \d+ written$")
 _TEMPORARY = re.compile(r"^\.tmp-(?P<host>.+?)-(?P<pid>\d+)-[0-9a-f]{8}(?![0-9a-f])")
 _STALE_SECONDS = 24 * 3600.0
 
@@ -30,8 +32,13 @@ def disk_in_words(place: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno in _FULL:
+        if error.errno in _FULL or _SHORT_WRITE.search(str(error)):
             raise ProjectError(full_sentence(place)) from error
+        if error.errno == errno.EFBIG:
+            raise ProjectError(
+                f"The disk that holds {place} takes no file this large: choose a place "
+                "on another one; nothing was changed."
+            ) from error
         if error.errno in _READ_ONLY:
             raise ProjectError(read_only_sentence(place)) from error
         raise
@@ -60,7 +67,8 @@ def whole_file(path: Path) -> Iterator[Path]:
     Raises
     ------
     ProjectError
-        If the folder is missing, read-only or the disk is full; nothing is left then.
+        If the folder is missing or read-only, `path` is a folder itself, or the disk
+        is full; nothing is left then.
     """
     temporary = path.with_name(f".{path.name}-{secrets.token_hex(4)}{path.suffix}")
     with disk_in_words(path):
@@ -68,6 +76,8 @@ def whole_file(path: Path) -> Iterator[Path]:
             raise ProjectError(
                 f"There is no folder {path.parent}: make it first, or choose another."
             )
+        if path.is_dir():
+            raise ProjectError(f"{path} is a folder: add the name of a file to it.")
         try:
             yield temporary
             os.replace(temporary, path)

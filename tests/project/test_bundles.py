@@ -182,6 +182,12 @@ def test_what_is_damaged_or_altered_is_refused(
     assert "\n" not in str(caught.value)
 
 
+def test_a_file_is_no_bundle(tmp_path: Path) -> None:
+    (tmp_path / "b").write_text("mine", encoding="utf-8")
+    with pytest.raises(BundleError, match="There is no saved model"):
+        Bundle.load(tmp_path / "b")
+
+
 def test_saving_again_replaces_the_old_bundle(bundle: Bundle, tmp_path: Path) -> None:
     bundle.save(tmp_path / "b")
     replace(bundle, name="renamed").save(tmp_path / "b")

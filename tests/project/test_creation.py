@@ -311,6 +311,21 @@ def test_disk_trouble_at_any_moment_leaves_nothing(
     assert left_in(tmp_path) == []
 
 
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no limit of file sizes")
+@pytest.mark.parametrize("limit", [0, 2_000, 20_000])
+def test_a_disk_that_takes_no_more_leaves_nothing(tmp_path: Path, limit: int) -> None:
+    import resource
+
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (limit, before[1]))
+    try:
+        with pytest.raises(ProjectError, match=r"no file this large|is full"):
+            make(tmp_path / "p")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert left_in(tmp_path) == []
+
+
 class StopAt:
     """Cancels at the n-th event, or counts them."""
 

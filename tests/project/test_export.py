@@ -78,6 +78,13 @@ def test_a_missing_library_is_named(
         project.export(tmp_path / f"out{suffix}")
 
 
+def test_a_folder_is_no_file_to_write(project: Project, tmp_path: Path) -> None:
+    (tmp_path / "folder.csv").mkdir()
+    with pytest.raises(ProjectError, match="is a folder: add the name of a file"):
+        project.export(tmp_path / "folder.csv")
+    assert not list((tmp_path / "folder.csv").iterdir())
+
+
 def test_a_place_that_cannot_be_written_is_refused(
     project: Project, tmp_path: Path
 ) -> None:

@@ -188,6 +188,7 @@ def test_a_closed_store_says_so(path: Path) -> None:
         (errno.EDQUOT, "is full: free some space"),
         (errno.EROFS, "read-only"),
         (errno.EACCES, "read-only"),
+        (errno.EFBIG, "no file this large"),
     ],
 )
 def test_disk_trouble_is_one_sentence(
@@ -195,6 +196,11 @@ def test_disk_trouble_is_one_sentence(
 ) -> None:
     with pytest.raises(ProjectError, match=sentence), in_words(tmp_path):
         raise OSError(number, "trouble")
+
+
+def test_a_short_write_is_a_full_disk(tmp_path: Path) -> None:
+    with pytest.raises(ProjectError, match="is full"), in_words(tmp_path):
+        raise OSError("2621440 requested and 1572672 written")
 
 
 def test_other_errors_pass_through(tmp_path: Path) -> None:

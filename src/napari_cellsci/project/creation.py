@@ -119,6 +119,7 @@ def tell_twin(
         All cells of the project.
     new : NewMovie
     """
+    name = _unique_name(new.movie.name, [info.name for info in infos])
     where = ["track_id", "t", "y", "x"]
     wanted = new.cells[where].to_numpy(dtype=np.float64)
     for info in infos:
@@ -126,7 +127,7 @@ def tell_twin(
             continue
         if np.array_equal(cells.iloc[info.rows][where].to_numpy(np.float64), wanted):
             sentence = (
-                f"{new.movie.name!r} has the same tracks as {info.name!r}: if it is "
+                f"{name!r} has the same tracks as {info.name!r}: if it is "
                 "the same movie, every cell counts twice, and figures on held-out "
                 "tracks come out too good."
             )

@@ -110,7 +110,7 @@ def read_model(
 def _read_description(path: Path) -> dict[str, Any]:
     try:
         description = json.loads(path.read_bytes())
-    except FileNotFoundError as error:
+    except (FileNotFoundError, NotADirectoryError) as error:
         raise BundleError(f"There is no saved model: {path} is missing.") from error
     except (OSError, ValueError) as error:
         raise BundleError(f"{path} is damaged and cannot be read: {error}.") from error
