@@ -46,8 +46,10 @@ def test_orders_are_permutations_sorted_by_their_key(
     session.project = mitosis
     table = session.table
     assert table is not None
-    by_time = sorted_rows(session, "score")  # there is no score yet
-    assert np.all(np.diff(table.t[by_time]) >= 0)
+    first = sorted_rows(session, "score")  # there is no score yet: variety comes first
+    assert sorted(first.tolist()) == list(range(len(table)))
+    assert np.any(np.diff(table.t[first[:60]]) < 0)
+    assert np.all(np.diff(table.t[first[60:]]) >= 0)
     scores = known_scores(mitosis)
     scores.table.loc[7, "score"] = np.nan
     session.set_scores(scores)
@@ -240,14 +242,14 @@ def test_a_label_changes_frame_and_sign(
     assert color.name().upper() == session.palette["metaphase"]
 
 
-def test_without_scores_it_sorts_by_time_and_says_why(
+def test_without_scores_it_begins_with_variety_and_says_why(
     dock: Callable[[type], Any], session: Session, mitosis: Any
 ) -> None:
     panel = dock(GalleryPanel)
     assert "No cells" in panel.card.text.text()
     session.project = mitosis
     assert not panel.card.isVisible()
-    assert panel.sort.currentData() == "time"
+    assert panel.sort.currentData() == "variety"
     item = panel.sort.model().item(panel.sort.findData("score"))
     assert not item.isEnabled()
     assert "Score the cells" in item.toolTip()

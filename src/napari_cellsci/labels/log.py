@@ -193,6 +193,10 @@ class Labels:
         names = {known.id: known.name for known in self._known.values()}
         return history_table(self._state, names)
 
+    def origin(self, row: int) -> Action | None:
+        """Return the action that gave the cell of a row its label, or None."""
+        return self._state.origin(row)
+
     @property
     def annotators(self) -> tuple[str, ...]:
         """Everyone who ever labelled a cell here, in the order of their first label."""
@@ -200,10 +204,7 @@ class Labels:
         return tuple(dict.fromkeys(acted))
 
     def given_by(self, who: str) -> pd.Series[str]:
-        """Return the classes that one annotator last gave, by row id.
-
-        Others may have labelled the same cells since.
-        """
+        """Return the classes one annotator last gave, whatever others gave since."""
         return self._series(self._state.given_by(who))
 
     def agreement(self, one: str, other: str) -> Agreement:

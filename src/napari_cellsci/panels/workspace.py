@@ -17,9 +17,14 @@ if TYPE_CHECKING:
     import napari.viewer
 
 PLUGIN = "napari-cellsci"
-TABS = ("Cells", "Score", "Latents", "Latent map", "Network", "Compare")
+TABS = (
+    *("Cells", "Label", "Score"),
+    *("Latents", "Latent map", "Network", "Compare"),
+)
 SIDE = tuple((name, "right") for name in TABS)
 BELOW = (("Gallery", "bottom"), ("Cell", "bottom"))
+ALONE = (("Cells table", "bottom"),)
+"""Opened when they are asked for."""
 KINDS = {
     "Cells": "cells.panel:CellsPanel",
     "Score": "score.panel:ScorePanel",
@@ -27,6 +32,8 @@ KINDS = {
     "Latent map": "latent_map.panel:LatentMapPanel",
     "Network": "network.panel:NetworkPanel",
     "Compare": "compare.panel:ComparePanel",
+    "Label": "label.panel:LabelPanel",
+    "Cells table": "table.panel:TablePanel",
     "Gallery": "gallery.panel:GalleryPanel",
     "Cell": "cell_strip.panel:CellStripPanel",
 }
@@ -82,7 +89,7 @@ def show_panel(viewer: napari.viewer.Viewer, name: str) -> None:
         Its title, for example ``"Score"``.
     """
     viewer = unwrapped(viewer)
-    areas = dict((*SIDE, *BELOW))
+    areas = dict((*SIDE, *BELOW, *ALONE))
     known = _find(viewer, name)
     dock = _dock(viewer, name, areas[name])
     beside = None if known else _find(viewer, SIDE[0][0])

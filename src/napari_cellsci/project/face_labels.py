@@ -13,6 +13,7 @@ from napari_cellsci.project.bench import Bench
 from napari_cellsci.tasks import CancelToken, OnEvent, ignore
 
 if TYPE_CHECKING:
+    from napari_cellsci.project.bundles import Bundle
     from napari_cellsci.project.labelling import Live
     from napari_cellsci.project.scoring import Scores
 
@@ -71,6 +72,7 @@ class LabelsFace:
         self,
         *,
         encoder: Any = None,
+        prior: Bundle | None = None,
         n: int = 40,
         skipped: Iterable[int] = (),
         seed: int = 0,
@@ -85,6 +87,8 @@ class LabelsFace:
         ----------
         encoder : str, path, Bundle or Encoder, optional
             By default the newest of the project, or the shipped one.
+        prior : Bundle, optional
+            Whose doubts count while there are too few labels to train on.
         n : int
             Length of the queue.
         skipped : iterable of int
@@ -103,6 +107,7 @@ class LabelsFace:
             self._bench,
             self._labels,
             encoder=encoder,
+            prior=prior,
             n=n,
             skipped=skipped,
             seed=seed,

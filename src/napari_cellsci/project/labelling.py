@@ -98,6 +98,7 @@ def learn(
     labels: Labels,
     *,
     encoder: Any,
+    prior: Bundle | None,
     n: int,
     skipped: Iterable[int],
     seed: int,
@@ -110,8 +111,12 @@ def learn(
     try:
         cells, classes = trainable(bench, labels)
     except InputError as error:
-        pool = pool_of(bench, labels, latents, None, (), skipped)
-        return Live(None, None, queue.suggest(pool, n, seed), sentence=str(error))
+        p, known = None, ()
+        if prior is not None:  # a classifier made elsewhere knows where to begin
+            p, known = probabilities(bench, prior, on_event, token), prior.classes
+        pool = pool_of(bench, labels, latents, p, known, skipped)
+        picks = queue.suggest(pool, n, seed)
+        return Live(None, None, picks, classes=known, sentence=str(error))
     views = codes.views_of(bench, code, cells.rows, on_event=on_event, token=token)
     made = train_live(
         views,
@@ -209,6 +214,7 @@ def suggest(
             bench,
             labels,
             encoder=encoder,
+            prior=None,
             n=n,
             skipped=(),
             seed=0,

@@ -44,6 +44,8 @@ class Display:
         Meaning of the colours.
     markers, tracks, outlines, text : bool
         One marker per cell; tracks; outlines of the masks; the score beside the marker.
+    smoothed : bool
+        Beside the scores of a track, what an average in time makes of them.
     marker_size : float
         Diameter of a marker (px of the movie).
     """
@@ -53,6 +55,7 @@ class Display:
     tracks: bool = True
     outlines: bool = True
     text: bool = False
+    smoothed: bool = False
     marker_size: float = 14.0
 
 
@@ -225,6 +228,12 @@ class Session:
             name = self._table.movies[self._table.movie[row]]
         info = self._infos.get(name or "")
         return Clock() if info is None else Clock(info.frame_interval, info.n_frames)
+
+    @property
+    def frame_interval(self) -> float | None:
+        """Seconds from frame to frame of the shown movie, None where not known."""
+        info = self._infos.get(self._movie or "")
+        return None if info is None else info.frame_interval
 
     @property
     def scores(self) -> ScoreColumns | None:

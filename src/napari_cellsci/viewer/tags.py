@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import uuid
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 
 if TYPE_CHECKING:
     from napari.layers import Layer
 
-Role: TypeAlias = Literal["image", "tracks", "masks", "markers", "outlines", "ring"]
-ROLES: tuple[Role, ...] = ("image", "tracks", "masks", "markers", "outlines", "ring")
+Role: TypeAlias = Literal[
+    "image", "tracks", "masks", "markers", "outlines", "labels", "ring"
+]
+ROLES: tuple[Role, ...] = get_args(Role)
 KEY = "napari_cellsci"
 
 

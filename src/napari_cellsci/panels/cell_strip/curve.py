@@ -58,10 +58,12 @@ class ScoreCurve(QWidget):
         self._band = pg.FillBetweenItem(self._low, self._high)
         self._line = pg.PlotDataItem(empty, empty, connect="finite")
         self._dots = pg.ScatterPlotItem(size=6, pen=None)
+        self._smooth = pg.PlotDataItem(empty, empty, connect="finite")
         self._zero = pg.InfiniteLine(0, angle=0)
         self._now = pg.InfiniteLine(0, angle=90)
         for item in (self._band, self._zero, self._now, self._line, self._dots):
             self.plot.addItem(item)
+        self.plot.addItem(self._smooth)
         self.plot.scene().sigMouseClicked.connect(self._on_click)
 
     def sizeHint(self) -> QSize:
@@ -87,6 +89,8 @@ class ScoreCurve(QWidget):
             axis.setTextPen(pg.mkPen(theme.muted))
             axis.setStyle(tickLength=-4, tickTextOffset=3)
         self._line.setPen(pg.mkPen(theme.muted, width=1))
+        dotted = Qt.PenStyle.DotLine
+        self._smooth.setPen(pg.mkPen(theme.text, width=2, style=dotted))
         self._zero.setPen(pg.mkPen(theme.muted, width=1, style=Qt.PenStyle.DashLine))
         self._now.setPen(pg.mkPen(theme.accent, width=2))
         band = QColor(theme.text)
@@ -129,6 +133,14 @@ class ScoreCurve(QWidget):
         self._name_axes()
         self._fit(low[known], high[known])
 
+    def show_smoothed(self, scores: NDArray[np.float64] | None) -> None:
+        """Draw smoothed scores of the same track as a dotted line, or none."""
+        empty = np.empty(0)
+        if scores is None:
+            self._smooth.setData(empty, empty)
+        else:
+            self._smooth.setData(self._x, scores)
+
     def _fit(self, low: NDArray[np.float32], high: NDArray[np.float32]) -> None:
         if not len(self._x):
             return
@@ -148,7 +160,7 @@ class ScoreCurve(QWidget):
     def clear(self) -> None:
         """Draw no track."""
         self._x = empty = np.empty(0)
-        for item in (self._low, self._high, self._line):
+        for item in (self._low, self._high, self._line, self._smooth):
             item.setData(empty, empty)
         self._dots.setData(x=empty, y=empty)
         self._now.setVisible(False)

@@ -10,6 +10,7 @@ from qtpy.QtCore import QRectF, QSize, Qt, QTimer
 from qtpy.QtGui import QColor, QImage, QPainter, QPaintEvent, QResizeEvent
 from qtpy.QtWidgets import QBoxLayout, QSizePolicy, QWidget
 
+from napari_cellsci.labels.timeline import smoothed
 from napari_cellsci.panels._base import PanelBase
 from napari_cellsci.panels._parts import WrapLabel
 from napari_cellsci.panels._pictures import limits_of, to_image, to_pixels
@@ -24,6 +25,8 @@ from napari_cellsci.viewer.navigation import Navigator
 if TYPE_CHECKING:
     import napari.viewer
 
+SMOOTH_MINUTES = 6.0
+"""Standard deviation of the average in time, where it is asked for."""
 UNBOUNDED, FILM_HEIGHT = 16_777_215, 130
 """Heights of the film (px): Qt's own bound, and where the parts are stacked."""
 WIDE = 640
@@ -39,6 +42,7 @@ class Picture(QWidget):
         super().__init__()
         self._caption, self._note = caption, ""
         self._image: QImage | None = None
+        self._outdated = False
         self._ink = QColor("#999999")
         self.setToolTip(tip)
         self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Expanding)
@@ -57,8 +61,18 @@ class Picture(QWidget):
 
     def show_image(self, image: QImage | None, note: str = "") -> None:
         """Show a picture, or a note on why there is none."""
-        self._image, self._note = image, note
+        self._image, self._note, self._outdated = image, note, False
         self.update()
+
+    def outdate(self) -> None:
+        """Let the picture fade, which is of another cell, until the right one comes."""
+        self._outdated = True
+        self.update()
+
+    @property
+    def outdated(self) -> bool:
+        """Whether the picture is of a cell selected before."""
+        return self._outdated
 
     @property
     def image(self) -> QImage | None:
@@ -74,7 +88,9 @@ class Picture(QWidget):
         side = min(self.width(), self.height() - line - 8)
         place = QRectF((self.width() - side) / 2, 2, side, side)
         if self._image is not None:
+            painter.setOpacity(0.2 if self._outdated else 1)
             painter.drawImage(place, self._image)
+            painter.setOpacity(1)
         else:
             faint = QColor(self._ink)
             faint.setAlpha(70)
@@ -102,7 +118,8 @@ class CellStripPanel(PanelBase):
         self.reconstructor = self.session.service(Reconstructor)
         self.navigator = self.session.service(Navigator)
         self._track: NDArray[np.int64] = np.empty(0, np.int64)
-        self._drawn: tuple[Any, bool] = (None, False)
+        self._drawn: tuple[Any, ...] = ()
+        self._paired: int | None = None
         self._settle = QTimer(self)
         self._settle.setSingleShot(True)
         self._settle.setInterval(SETTLE_MS)
@@ -165,7 +182,7 @@ class CellStripPanel(PanelBase):
             return
         track = table.rows_of_track(row)
         # Another frame of the same track leaves the curve as it is.
-        drawn = (session.scores, self.curve.isVisible())
+        drawn = self._drawing()
         same = drawn == self._drawn and np.array_equal(track, self._track)
         self._track, self._drawn = track, drawn
         self.words.setText(readout.line(session, row))
@@ -174,9 +191,14 @@ class CellStripPanel(PanelBase):
         self._show_film(row)
         if not same:
             self._show_curve()
-            self._drawn = (session.scores, self.curve.isVisible())
+            self._drawn = self._drawing()
         self._show_time()
         self._forget_pair()
+
+    def _drawing(self) -> tuple[Any, ...]:
+        """Return what the curve depends on besides the track."""
+        smoothed = self.session.display.smoothed
+        return self.session.scores, smoothed, self.curve.isVisible()
 
     def _show_film(self, row: int) -> None:
         session = self.session
@@ -210,6 +232,20 @@ class CellStripPanel(PanelBase):
             session.scale.colors(scores.score[rows]),
             session.clock(int(rows[0])),
         )
+        self._show_smoothed(rows, scores)
+
+    def _show_smoothed(self, rows: NDArray[np.int64], scores: Any) -> None:
+        """Draw what smoothing would make of the scores, if that is asked for."""
+        table, session = self.session.table, self.session
+        if table is None or not session.display.smoothed or scores.n_classes > 2:
+            self.curve.show_smoothed(None)
+            return
+        interval = session.frame_interval
+        frames = SMOOTH_MINUTES * 60 / interval if interval else 1.0
+        event = 0 if np.nanmean(scores.score >= 0) > 0.5 else 1
+        one = np.zeros(len(rows), np.int64)
+        made = smoothed(one, table.t[rows], scores.score[rows], frames, event)
+        self.curve.show_smoothed(made)
 
     def _show_time(self) -> None:
         row, table = self.session.current, self.session.table
@@ -228,6 +264,8 @@ class CellStripPanel(PanelBase):
                 why = "this classifier has no encoder"
             self.again.show_image(None, why)
             return
+        if self.session.current != self._paired:
+            self.again.outdate()
         self._settle.start()
 
     def _ask(self) -> None:
@@ -238,6 +276,7 @@ class CellStripPanel(PanelBase):
     def _show_pair(self, pair: Pair) -> None:
         if pair.row != self.session.current:
             return
+        self._paired = pair.row
         limits = limits_of(pair.crop[np.newaxis])
         self.again.show_image(to_image(to_pixels(pair.again[np.newaxis], limits)[0]))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 from qtpy.QtCore import QItemSelectionModel, QModelIndex, QPoint, Qt
 from qtpy.QtGui import QColor, QResizeEvent
 from qtpy.QtWidgets import (
@@ -21,11 +22,19 @@ from napari_cellsci.panels._base import PanelBase
 from napari_cellsci.panels._parts import whole_number
 from napari_cellsci.panels._theme import STEP
 from napari_cellsci.panels.gallery.delegate import FRAME, GalleryDelegate, Looks
+from napari_cellsci.panels.gallery.filters import FilterBar
 from napari_cellsci.panels.gallery.model import GalleryModel, RowRole
-from napari_cellsci.panels.gallery.order import ORDERS, sorted_rows, usable
+from napari_cellsci.panels.gallery.order import (
+    ORDERS,
+    latent_orders,
+    sorted_rows,
+    usable,
+)
 from napari_cellsci.panels.gallery.spectrum import SpectrumStrip
 from napari_cellsci.panels.gallery.thumbnails import Thumbnails
 from napari_cellsci.panels.gallery.view import GalleryView
+from napari_cellsci.panels.label.service import LabelService
+from napari_cellsci.panels.latents.service import LatentService
 from napari_cellsci.viewer.navigation import Navigator
 
 if TYPE_CHECKING:
@@ -57,6 +66,9 @@ class GalleryPanel(PanelBase):
         self._descending = False
         self._order_stale = True
         self._build_tools()
+        self.filters = FilterBar()
+        self.filters.hide()
+        self.body.addWidget(self.filters)
         self.body.addWidget(self.view, 1)
         self._connect()
         self.on_theme()
@@ -86,13 +98,22 @@ class GalleryPanel(PanelBase):
         self.size_slider.setValue(USUAL)
         self.size_slider.setFixedWidth(72)
         self.size_slider.setToolTip("Size of the thumbnails")
+        self.filter_button = QToolButton()
+        self.filter_button.setObjectName("menu")
+        self.filter_button.setText("▽")
+        self.filter_button.setCheckable(True)
+        self.filter_button.setToolTip("Show some of the cells only")
+        self.filter_button.setAccessibleName("Filter")
+        for tool in (self.sort, self.reverse, self.filter_button, self.contrast):
+            tool.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         self.count = QLabel()
         self.count.setObjectName("muted")
         self.count.setSizePolicy(
             QSizePolicy.Policy.Maximum, QSizePolicy.Policy.Preferred
         )
         self.tools = (
-            *(self.sort, self.reverse, self.contrast, self.size_slider),
+            *(self.sort, self.reverse, self.filter_button),
+            *(self.contrast, self.size_slider),
             *(self.spectrum, self.count),
         )
         for i, tool in enumerate(self.tools):
@@ -102,6 +123,8 @@ class GalleryPanel(PanelBase):
         """Return the height of a line of tools and one row of thumbnails."""
         tools = max(tool.sizeHint().height() for tool in self.tools)
         spectrum = self.spectrum.height() + STEP if self._narrow else 0
+        filters = self.filters.sizeHint().height() + STEP
+        spectrum += filters if self.filter_button.isChecked() else 0
         return tools + spectrum + self.view.minimumHeight() + 3 * STEP
 
     def resizeEvent(self, event: QResizeEvent) -> None:
@@ -116,17 +139,23 @@ class GalleryPanel(PanelBase):
                 self.body.insertWidget(0, self.spectrum)
             else:
                 self.body.removeWidget(self.spectrum)
-                self.header.insertWidget(4, self.spectrum, 1)
+                self.header.insertWidget(5, self.spectrum, 1)
 
     def _connect(self) -> None:
         session = self.session
         self._on(session.project_changed, self._on_project)
         self._on(session.scores_changed, self._on_scores)
-        self._on(session.labels_changed, self._on_looks)
-        self._on(session.classes_changed, self._on_looks)
+        self._on(session.labels_changed, self._on_labels)
+        self._on(session.classes_changed, self._on_classes)
         self._on(session.display_changed, self._on_looks)
         self._on(session.selection_changed, self._on_selection)
         self._on(session.current_changed, self._on_selection)
+        latents = session.service(LatentService)
+        self._on(latents.changed, self.mark_dirty)
+        self._on(latents.atlas_changed, self.mark_dirty)
+        self.filter_button.toggled.connect(self._on_filter_button)
+        self.filters.changed.connect(self._on_filter)
+        self.view.key_pressed.connect(session.service(LabelService).perform)
         self.sort.currentIndexChanged.connect(self._on_sort)
         self.reverse.toggled.connect(self._on_sort)
         self.contrast.currentIndexChanged.connect(self._on_contrast)
@@ -155,22 +184,34 @@ class GalleryPanel(PanelBase):
                 reason="Make or open a project in Cells: all its crops appear here.",
             )
         self._fill_sort()
+        self.filters.fill(session)
+        self.filters.setVisible(has_cells and self.filter_button.isChecked())
         if self._order_stale:
             self._order_stale = False
-            self.model.set_rows(sorted_rows(session, self._key, self._descending))
+            self.model.set_rows(self._rows())
             self._start_place()
         self.looks.forget()
         self._show_spectrum()
         self._sync_selection(scroll=session.current is not None)
         self._show_span()
         self.view.viewport().update()
-        self.count.setText(
-            f"{whole_number(session.n_cells)} cells" if has_cells else ""
-        )
+        shown = self.model.rowCount()
+        some = f"{whole_number(shown)} of " if shown < session.n_cells else ""
+        said = f"{some}{whole_number(session.n_cells)} cells" if has_cells else ""
+        self.count.setText(said)
+
+    def _rows(self) -> NDArray[np.int64]:
+        """Return the cells to show, in their order."""
+        session = self.session
+        rows = sorted_rows(session, self._key, self._descending)
+        if len(rows) and self.filters.filters:
+            rows = rows[self.filters.filter.mask(session)[rows]]
+        return rows
 
     def _fill_sort(self) -> None:
         shown = usable(self.session, self._key)
         self._syncing = True
+        self._fill_latents()
         self.sort.setCurrentIndex(self.sort.findData(shown))
         for i, order in enumerate(ORDERS):
             allowed = not order.needs_scores or self.session.scores is not None
@@ -178,6 +219,22 @@ class GalleryPanel(PanelBase):
             item.setEnabled(allowed)
             item.setToolTip(order.tip if allowed else "Score the cells first")
         self._syncing = False
+
+    def _fill_latents(self) -> None:
+        """Offer the latents of the code that is looked at."""
+        orders = latent_orders(self.session)
+        known = [
+            (self.sort.itemData(i), self.sort.itemText(i))
+            for i in range(len(ORDERS), self.sort.count())
+        ]
+        if known == [(order.key, f"by {order.title}") for order in orders]:
+            return
+        while self.sort.count() > len(ORDERS):
+            self.sort.removeItem(len(ORDERS))
+        for order in orders:
+            self.sort.addItem(f"by {order.title}", order.key)
+            place = self.sort.count() - 1
+            self.sort.setItemData(place, order.tip, Qt.ItemDataRole.ToolTipRole)
 
     def _start_place(self) -> None:
         """Begin where the classes meet: there a look is worth most."""
@@ -229,6 +286,24 @@ class GalleryPanel(PanelBase):
 
     def _on_scores(self) -> None:
         self._order_stale = self._order_stale or self._key not in ("time", "track")
+        self.mark_dirty()
+
+    def _on_labels(self) -> None:
+        """Draw the frames anew; another label leaves the cells where they are."""
+        self._on_looks()
+
+    def _on_classes(self) -> None:
+        self._on_looks()
+        self.mark_dirty()
+
+    def _on_filter_button(self, shown: bool) -> None:
+        if not shown and self.filters.filters:
+            self.filters.reset()
+        self.filters.setVisible(shown and self.session.project is not None)
+        self.keep_height()
+
+    def _on_filter(self) -> None:
+        self._order_stale = True
         self.mark_dirty()
 
     def _on_looks(self) -> None:
@@ -335,6 +410,9 @@ class GalleryPanel(PanelBase):
         zoom = menu.addAction("Zoom to the cell")
         track = menu.addAction("Select its whole track")
         copy = menu.addAction("Copy its movie, track and frame")
+        menu.addSeparator()
+        service = self.session.service(LabelService)
+        label = {menu.addAction(f"Label as {name}"): name for name in service.names}
         picked = menu.exec(self.view.viewport().mapToGlobal(place))
         menu.deleteLater()
         if picked is zoom:
@@ -343,6 +421,10 @@ class GalleryPanel(PanelBase):
             self.select_track(row)
         elif picked is copy:
             self.copy_name(row)
+        elif picked in label:
+            if row not in self.session.selected:
+                self.session.select(row)
+            service.label(label[picked])
 
     def select_track(self, row: int) -> None:
         """Select a cell and all other cells of its track."""

@@ -37,6 +37,7 @@ from qtpy.QtWidgets import (
 )
 
 from napari_cellsci.panels.gallery.delegate import GAP
+from napari_cellsci.panels.label.strokes import deed_of
 
 MOST_RUNS = 200
 """Qt's selections take seconds beyond some thousand pieces; ours are plain flags."""
@@ -56,17 +57,21 @@ class GalleryView(QAbstractItemView):
         Escape was pressed.
     toggled : int
         A cell is to join or leave a selection in many pieces.
+    key_pressed : str
+        What a key of labelling stands for.
     """
 
     scrolled = Signal()
     cleared = Signal()
     toggled = Signal(int)
+    key_pressed = Signal(str)
 
     def __init__(self) -> None:
         super().__init__()
         self._edge = 64
         self._anchor = 0
         self._middle = 0
+        self._band = QRect()
         self._scattered: NDArray[np.bool_] | None = None
         self.setObjectName("plain")
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
@@ -225,14 +230,35 @@ class GalleryView(QAbstractItemView):
 
     def setSelection(self, rect: QRect, command: Any) -> None:
         """Select the cells that a rectangle touches."""
-        rect = rect.normalized()
+        self._band = rect.normalized()
         picked = QItemSelection()
-        first, last = self.visible_span()
-        for place in range(first, last + 1):
-            if self._rect(place).intersects(rect):
-                index = self.model().index(place, 0)
-                picked.select(index, index)
+        for first, last in self._runs_in(self._band):
+            picked.select(self.model().index(first, 0), self.model().index(last, 0))
         self.selectionModel().select(picked, command)
+        self.viewport().update()
+
+    def _runs_in(self, rect: QRect) -> list[tuple[int, int]]:
+        """Return the first and last place of each line that a rectangle touches."""
+        pitch, columns = self.pitch, self.columns
+        x, y = self.horizontalOffset(), self.verticalOffset()
+        left = max((rect.left() + x) // pitch, 0)
+        right = min((rect.right() + x) // pitch, columns - 1)
+        lines = range(
+            max((rect.top() + y) // pitch, 0), (rect.bottom() + y) // pitch + 1
+        )
+        runs = []
+        for line in lines:
+            first = line * columns + left
+            last = min(line * columns + right, self._count() - 1)
+            if first <= last:
+                runs.append((first, last))
+        return runs
+
+    def mouseReleaseEvent(self, event: QMouseEvent) -> None:
+        """Let go of the rubber band."""
+        super().mouseReleaseEvent(event)
+        self._band = QRect()
+        self.viewport().update()
 
     def visualRegionForSelection(self, selection: QItemSelection) -> QRegion:
         """Draw everything in view again."""
@@ -278,7 +304,10 @@ class GalleryView(QAbstractItemView):
             Qt.Key.Key_PageDown: kind.MovePageDown,
         }
         move = moves.get(event.key())
-        if event.key() == Qt.Key.Key_Escape:
+        deed = deed_of(event)
+        if deed is not None:
+            self.key_pressed.emit(deed)
+        elif event.key() == Qt.Key.Key_Escape:
             self.cleared.emit()
         elif move is not None and self._count():
             target = self.moveCursor(move, event.modifiers())
@@ -336,6 +365,16 @@ class GalleryView(QAbstractItemView):
             if self.is_chosen(place):
                 option.state |= QStyle.StateFlag.State_Selected
             delegate.paint(painter, option, index)
+        if self.state() == QAbstractItemView.State.DragSelectingState:
+            self._paint_band(painter)
+
+    def _paint_band(self, painter: QPainter) -> None:
+        """Show which rectangle is being dragged."""
+        color = self.palette().highlight().color()
+        painter.setPen(color)
+        color.setAlpha(50)
+        painter.setBrush(color)
+        painter.drawRect(self._band.adjusted(0, 0, -1, -1))
 
     def show_selected(self, places: NDArray[np.int64]) -> None:
         """Select the cells at some places, sorted; whoever listens is told.

@@ -1,0 +1,1 @@
+"""The *Label* panel: classes, the queue, what to check, what was done."""

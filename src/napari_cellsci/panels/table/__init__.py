@@ -1,0 +1,1 @@
+"""The *Cells table*: every cell as a line; sorted, filtered, copied, exported."""
