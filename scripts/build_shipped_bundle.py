@@ -70,7 +70,7 @@ STAGES: tuple[dict[str, Any], ...] = (
 """Latents find what they stand for while pixels count for little, then get precise."""
 OOD_CELLS = 8_000
 """Cells by which the bundle knows what is usual."""
-HEAD_CELLS = 60_000
+HEAD_CELLS = 110_000
 """Cells the heads learn from: all metaphases, the rest interphases."""
 JUDGED_CELLS = 12_000
 """Cells by which it is said what the latents tell."""
@@ -182,7 +182,7 @@ def heads_of(encoder: Encoder, cells: Cells, seed: int) -> tuple[Any, OodReferen
     views = encoder.encode(cells.crops[rows], views=True)
     config = DenseConfig(
         models=10,
-        hidden=(64, 64, 32),
+        hidden=(128, 128, 32),
         epochs=40,
         batch=256,
         dropout=0.1,
