@@ -186,11 +186,16 @@ def test_tracks_come_as_tables_and_objects(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])
-@pytest.mark.parametrize("kind", ["plain", "offset", "constant", "zero frame"])
+@pytest.mark.parametrize(
+    "kind", ["plain", "offset", "saturated", "constant", "zero frame"]
+)
 def test_cameras_of_all_kinds(tmp_path: Path, dtype: Any, kind: str) -> None:
     movie = (MOVIE - 100).astype(dtype)
     if kind == "offset":
         movie = (movie + np.array(150, dtype)).astype(dtype)
+    elif kind == "saturated":
+        full = 255 if dtype is np.uint8 else 65535
+        movie[movie > 40] = full
     elif kind == "constant":
         movie[:] = 7
     elif kind == "zero frame":
@@ -324,6 +329,28 @@ def test_a_disk_that_takes_no_more_leaves_nothing(tmp_path: Path, limit: int) ->
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
     assert left_in(tmp_path) == []
+
+
+@pytest.mark.skipif(
+    getattr(os, "geteuid", int)() == 0, reason="nothing is read-only to this user"
+)
+def test_a_read_only_project_can_be_read(tmp_path: Path) -> None:
+    make(tmp_path / "p").close()
+    inside = [tmp_path / "p", *(tmp_path / "p").rglob("*")]
+    for path in inside:
+        path.chmod(0o500 if path.is_dir() else 0o400)
+    try:
+        with Project.open(tmp_path / "p") as project:
+            assert project.crops().shape[0] == len(project.cells) == 4
+            with pytest.raises(ProjectError, match="cannot be written"):
+                project.labels.set(0, "metaphase")
+            with pytest.raises(ProjectError, match="cannot be written"):
+                project.add_movie(MOVIE, TRACKS, pixel_size=0.5)
+            assert len(project) == 4
+            assert not project.labels.as_series().size
+    finally:
+        for path in inside:
+            path.chmod(0o700)
 
 
 class StopAt:
