@@ -11,6 +11,7 @@ from typer.core import TyperGroup
 
 from napari_cellsci import __version__
 from napari_cellsci.cli import (
+    attack,
     benchmark,
     cells,
     comparing,
@@ -114,6 +115,8 @@ app.command("search")(comparing.search)
 app.command("compare")(comparing.compare)
 app.command("score")(models.score)
 app.command("network")(networks.network)
+app.command("attack")(attack.attack)
+app.command("robustness")(attack.robustness)
 app.command("latents")(latents.latents)
 app.command("info")(results.info)
 app.command("export")(results.export)

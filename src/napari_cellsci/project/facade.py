@@ -17,6 +17,7 @@ from napari_cellsci.labels.classes import checked_names
 from napari_cellsci.project import creation, generations, models, reading
 from napari_cellsci.project.bench import Bench
 from napari_cellsci.project.crop_store import CropStore
+from napari_cellsci.project.face_attacks import AttacksFace
 from napari_cellsci.project.face_labels import LabelsFace
 from napari_cellsci.project.face_latents import LatentsFace
 from napari_cellsci.project.face_layouts import LayoutsFace
@@ -30,7 +31,13 @@ from napari_cellsci.tasks import CancelToken, Done, OnEvent, ignore
 
 
 class Project(
-    ModelsFace, LatentsFace, LayoutsFace, NetworksFace, SearchFace, LabelsFace
+    ModelsFace,
+    LatentsFace,
+    LayoutsFace,
+    NetworksFace,
+    SearchFace,
+    LabelsFace,
+    AttacksFace,
 ):
     """A folder with movies, their cells and crops, labels, encoders and bundles.
 

@@ -1,0 +1,236 @@
+"""Attacks on the cells of a project, and what they say of its classifiers."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import tifffile
+import torch
+
+from napari_cellsci.errors import InputError
+from napari_cellsci.explain.robustness import IMAGE_STEPS
+from napari_cellsci.project import Project
+from napari_cellsci.project.attack_plan import KINDS, AttackPlan
+from napari_cellsci.representation.atlas import LatentAtlas, LatentInfo
+
+
+def names_of(project: Project) -> dict[int, str]:
+    return {info.scheme: info.name for info in project.bundles}
+
+
+def test_an_attack_tells_of_every_cell_what_became_of_it(ready: Project) -> None:
+    dense = names_of(ready)[2]
+    done = ready.attack(dense, epsilon=0.3, cells="all")
+    table = done.table
+    assert len(table) == len(ready)
+    scores = ready.score(dense).table
+    np.testing.assert_allclose(table["score_before"], scores["score"], atol=1e-4)
+    known = table[table["label"].isin(ready.classes)]
+    way = np.where(known["label"] == ready.classes[1], 1, -1)
+    assert ((known["score_after"] - known["score_before"]) * way <= 1e-4).all()
+    assert (table["gradient"] == "ok").all()
+    crops = ready.crops()[done.rows]
+    grey = 0.3 * crops.std(axis=(2, 3))[:, 0]
+    np.testing.assert_allclose(table["epsilon_grey"], grey, rtol=1e-4)
+    assert np.abs(done.delta()).max() <= 0.3
+    # Encoding what was attacked gives the latents and the score that are told.
+    bundle = done.bundle
+    assert bundle.encoder is not None
+    moved = bundle.encoder.normalise(crops) + torch.from_numpy(done.delta())
+    z = bundle.encoder.latent_mean(moved).numpy()
+    assert done.after is not None
+    np.testing.assert_allclose(z, done.after, atol=1e-4)
+    f = bundle.heads.scores(z).mean(0)[:, 0]
+    np.testing.assert_allclose(f, table["score_after"], atol=1e-3)
+    summary = done.summary()
+    assert summary["cells"] == len(table)
+    assert summary["flipped"] == len(done.flips)
+    assert summary["accuracy_after"] <= summary["accuracy_before"]
+    assert 0 < summary["noise"] < 1
+    assert 0 <= summary["energy_on_cell"] <= 1
+
+
+@pytest.mark.parametrize("kind", [k for k in KINDS if k != "fgsm-neighbourhood"])
+@pytest.mark.parametrize("scheme", [1, 2])
+def test_every_kind_of_attack_works_on_what_it_can(
+    ready: Project, kind: str, scheme: int
+) -> None:
+    name, rows = names_of(ready)[scheme], [0, 3, 20]
+    if scheme == 1 and "image" not in kind and kind != "minimal":
+        with pytest.raises(InputError, match="read crops"):
+            ready.attack(name, kind=kind, cells=rows)  # type: ignore[arg-type]
+        return
+    done = ready.attack(name, kind=kind, cells=rows, member=1, steps=3)  # type: ignore[arg-type]
+    assert done.rows.tolist() == rows
+    assert done.plan.member == 1
+    assert done.pixels().shape == (3, 1, 64, 64)
+    scores = ready.score(name, member=1).table
+    np.testing.assert_allclose(
+        done.table["score_before"], scores["score"].loc[rows], atol=1e-4
+    )
+    flipped = done.table["flipped"].to_numpy()
+    if kind.startswith("minimal"):
+        assert (np.isfinite(done.table["epsilon"]) == flipped).all()
+    assert done.summary()["kind"] == kind
+
+
+def test_cells_classes_and_latents_are_chosen_by_words(ready: Project) -> None:
+    dense = names_of(ready)[2]
+    labelled = ready.labels.as_series()
+    assert ready.attack(dense).rows.tolist() == sorted(labelled.index)
+    some = ready.attack(dense, cells=ready.classes[1])
+    assert (some.table["label"] == ready.classes[1]).all()
+    track = int(ready.cells["track_id"].iloc[0])
+    of_track = ready.attack(dense, cells=f"track {track}").table
+    assert (of_track["track_id"] == track).all()
+    assert ready.attack(dense, cells="5,2").rows.tolist() == [2, 5]
+    up = ready.attack(dense, cells="all", epsilon=0.2, towards=ready.classes[1]).table
+    assert (up["score_after"] >= up["score_before"] - 1e-4).all()
+    one = ready.attack(dense, kind="fgsm-latent", latents=["z3", 1], cells=[4])
+    assert set(np.flatnonzero(one.delta()[0])) <= {1, 3}
+    for wrong, words in (
+        ({"cells": "nonsense"}, "No cells are meant"),
+        ({"cells": [len(ready)]}, "has the cells 0 to"),
+        ({"cells": []}, "no cells to attack"),
+        ({"towards": "sleeping"}, "knows no class"),
+        ({"kind": "strong"}, "There is no attack"),
+        ({"epsilon": -1.0}, "0 or more"),
+        ({"kind": "fgsm-latent", "latents": [99]}, "no latent z99"),
+        ({"latents": [1]}, "Only attacks on latents"),
+        ({"member": 9}, "no head 9"),
+    ):
+        with pytest.raises(InputError, match=words):
+            ready.attack(dense, **wrong)  # type: ignore[arg-type]
+
+
+def test_latents_are_meant_by_number_name_or_category() -> None:
+    infos = [
+        LatentInfo(
+            index=d, kl=1.0, variance=1.0, active=d != 3, category=category, name=name
+        )
+        for d, (category, name) in enumerate(
+            (
+                ("morphology", "size"),
+                ("position", "offset in x"),
+                ("neighbourhood", None),
+                ("inactive", None),
+            )
+        )
+    ]
+    atlas = LatentAtlas("0" * 12, tuple(infos))  # type: ignore[arg-type]
+    around = AttackPlan(kind="fgsm-neighbourhood")
+    assert around.wants_atlas
+    assert around.mask(4, atlas).tolist() == [False, True, True, False]  # type: ignore[union-attr]
+    for chosen, expected in (
+        (("size",), [0]),
+        (("morphology", "z2"), [0, 2]),
+        ((3, "position"), [1, 3]),
+    ):
+        plan = AttackPlan(kind="pgd-latent", latents=chosen)
+        mask = plan.mask(4, atlas)
+        assert mask is not None
+        assert np.flatnonzero(mask).tolist() == expected
+    with pytest.raises(InputError, match="No latent is called 'beauty'"):
+        AttackPlan(kind="fgsm-latent", latents=("beauty",)).mask(4, atlas)
+    own = LatentAtlas("0" * 12, tuple(infos[:1]))  # type: ignore[arg-type]
+    with pytest.raises(InputError, match="nothing to attack but"):
+        around.mask(1, own)
+
+
+def test_the_attacked_movie_is_the_movie_but_for_the_crops(
+    ready: Project, tmp_path: Path
+) -> None:
+    dense = names_of(ready)[2]
+    rows = np.flatnonzero(ready.cells["t"].to_numpy() <= 2)
+    done = ready.attack(dense, epsilon=0.5, cells=rows)
+    shown = ready.attacked_movie(done)
+    movie = ready.movie()
+    assert shown.shape == (movie.n_frames, 1, *movie.shape)
+    for t in range(movie.n_frames):
+        original = movie.frame(t).astype(np.float32)
+        np.testing.assert_array_equal(shown.frame(t, 0.0), original)
+        changed = shown.frame(t) != original
+        assert changed.any() == (t <= 2)
+        near = np.zeros(movie.shape, bool)
+        here = ready.cells[ready.cells["t"] == t]
+        for y, x in here[["y", "x"]].round().astype(int).to_numpy():
+            near[max(y - 33, 0) : y + 33, max(x - 33, 0) : x + 33] = True
+        assert not changed[0][~near].any()
+    where, score, decided = shown.recut()
+    assert sorted(where) == list(range(len(rows)))
+    assert set(decided) <= {0, 1}
+    _, plain, _ = shown.recut(factor=0.0)
+    table = done.table.iloc[where]
+    np.testing.assert_allclose(plain, table["score_before"], atol=2e-3)
+    # Blended back, the attack still pushes the same way.
+    told = table["score_after"].to_numpy() - table["score_before"].to_numpy()
+    assert np.corrcoef(score - plain, told)[0, 1] > 0.5
+    written = ready.save_attack(done, tmp_path / "out")
+    names = {path.name for path in written}
+    assert names == {
+        *("attack.csv", "attack.json", "attack.npz"),
+        *("attack.tif", "attack_difference.tif"),
+    }
+    stack = tifffile.imread(tmp_path / "out" / "attack.tif")
+    np.testing.assert_array_equal(stack[1], shown.frame(1)[0])
+    table = pd.read_csv(tmp_path / "out" / "attack.csv", index_col="cell")
+    assert table.index.tolist() == rows.tolist()
+    values = json.loads((tmp_path / "out" / "attack.json").read_text("utf-8"))
+    assert len(values["table"]) == len(rows)
+    with np.load(tmp_path / "out" / "attack.npz", allow_pickle=False) as arrays:
+        np.testing.assert_array_equal(arrays["perturbation"], done.delta())
+    with pytest.raises(InputError, match="not as"):
+        ready.save_attack(done, tmp_path / "attack.doc")
+
+
+def test_classifiers_are_held_against_attacks_side_by_side(ready: Project) -> None:
+    found = ready.robustness(most=24)
+    assert [model.scheme for model in found.models] == [1, 2]
+    assert sum(found.cells.values()) <= 24
+    for model in found.models:
+        curve = model.curves["image"]
+        assert curve.epsilons == IMAGE_STEPS
+        assert curve.accuracy.shape == (model.models, len(IMAGE_STEPS))
+        assert curve.mean[-1] <= curve.mean[0]
+        assert [check.key for check in model.verdict.checks] == [
+            *("central", "pixels", "views", "blank")
+        ]
+        blank = model.verdict.checks[-1]
+        assert blank.standing == "pass"
+        assert "flagged as blank" in blank.sentence
+        assert set(model.smallest) == set(ready.classes)
+    assert "latent" in found.models[1].curves
+    assert "latent" not in found.models[0].curves
+    values = found.to_dict()
+    json.dumps(values, allow_nan=False)
+    table = found.table()
+    image = table[
+        (table["bundle"] == found.models[0].bundle) & (table["attack"] == "image")
+    ]
+    np.testing.assert_allclose(image["accuracy"], found.models[0].curves["image"].mean)
+    # The curve at an ε is the accuracy of heads attacked one by one.
+    dense = found.models[1]
+    assert dense.findings.accuracy == pytest.approx(dense.curves["image"].mean[0])
+
+
+def test_a_failing_picture_is_shown_to_every_classifier(ready: Project) -> None:
+    found = ready.failure_modes(3)
+    assert next(iter(found.crops)) == "original"
+    assert set(found.answers) == set(names_of(ready).values())
+    for answers in found.answers.values():
+        assert set(answers) == set(found.crops)
+        assert answers["blank"].prediction == "blank"
+        assert answers["blank"].flagged
+        assert all(np.isfinite(answer.score) for answer in answers.values())
+        assert not answers["original"].deciding
+    dense = found.answers[names_of(ready)[2]]
+    assert any(answer.deciding for answer in dense.values())
+    json.dumps(found.to_dict(), allow_nan=False)
+    scores = ready.score(names_of(ready)[2]).table
+    assert dense["original"].score == pytest.approx(scores["score"].loc[3], abs=1e-4)
+    with pytest.raises(InputError, match="has the cells"):
+        ready.failure_modes(len(ready))
