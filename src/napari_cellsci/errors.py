@@ -17,3 +17,23 @@ class BundleError(InputError):
 
 class TrainingError(InputError):
     """Training cannot go on: the loss diverged, or nothing was learnt."""
+
+
+class Diverged(TrainingError):
+    """The loss is no longer a number."""
+
+
+class Collapsed(TrainingError):
+    """Nothing was learnt: no latent carries information."""
+
+
+class MemoryShort(InputError):
+    """The device or the computer has too little memory."""
+
+
+class DeviceMissing(InputError):
+    """This computer has no such device."""
+
+
+class DataChanged(InputError):
+    """What a run was started with is no longer what there is."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
@@ -27,6 +27,14 @@ class CancelToken:
         """Whether the task has been asked to stop."""
         return self._event.is_set()
 
+    @property
+    def pausing(self) -> bool:
+        """Whether the task is about to be paused: it may put its state away first.
+
+        The next look at `cancelled` then waits until the task may go on.
+        """
+        return False
+
     def raise_if_cancelled(self) -> None:
         """Raise `Cancelled` if the task has been asked to stop."""
         if self.cancelled:
@@ -44,9 +52,30 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One logged optimisation step with its metrics (nats, or as named)."""
+    """One logged optimisation step with its metrics (nats, or as named).
+
+    Where several models learn together, `each` has values by model.
+    """
 
     step: int
+    total: int
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    each: Mapping[str, Sequence[float | None]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """Pictures of what is learnt at a step were written to `path`."""
+
+    step: int
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """One of `total` trials of a search is complete; metrics as named."""
+
+    number: int
     total: int
     metrics: Mapping[str, float] = field(default_factory=dict)
 
@@ -74,7 +103,7 @@ class Done:
     what: str
 
 
-Event: TypeAlias = Progress | Step | Checkpoint | Log | Done
+Event: TypeAlias = Progress | Step | Look | Trial | Checkpoint | Log | Done
 OnEvent: TypeAlias = Callable[[Event], None]
 
 

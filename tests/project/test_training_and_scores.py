@@ -422,7 +422,7 @@ def test_a_failure_is_recorded_and_leaves_no_model(
     with pytest.raises(RuntimeError):
         project.train_encoder("quick", **SMALL)
     assert project.runs[-1].status == "failed"
-    assert project.runs[-1].message == "CUDA out of memory"
+    assert "too little memory" in str(project.runs[-1].message)
     assert project.encoders == []
 
 

@@ -21,6 +21,7 @@ from napari_cellsci.cli import (
     models,
     networks,
     results,
+    runs,
 )
 from napari_cellsci.cli.talk import tell_usage
 
@@ -113,6 +114,7 @@ app.command("train-encoder")(models.train_encoder)
 app.command("train-head")(models.train_head)
 app.command("search")(comparing.search)
 app.command("compare")(comparing.compare)
+app.add_typer(runs.app, name="runs")
 app.command("score")(models.score)
 app.command("network")(networks.network)
 app.command("attack")(attack.attack)

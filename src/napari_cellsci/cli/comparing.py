@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from napari_cellsci.cli.models import Seed
+from napari_cellsci.cli.settings import Settings, read_settings
 from napari_cellsci.cli.talk import Json, ProjectFolder, talking, use_threads
 
 if TYPE_CHECKING:
@@ -47,6 +48,7 @@ def search(
         typer.Option(help='Encoder by name, or "shipped"; by default the newest.'),
     ] = None,
     seed: Seed = 0,
+    settings: Settings = None,
     threads: Annotated[
         int | None, typer.Option(help="Cores to use (default: all).")
     ] = None,
@@ -70,6 +72,7 @@ def search(
                 on_event=talk.on_event,
                 token=talk.token,
                 **({} if l1 is None else {"l1_prox": l1}),
+                **read_settings(settings, ("trials", "runs", "steps", "seed")),
             )
         talk.result(
             {**result.to_dict(), "pareto": pareto},

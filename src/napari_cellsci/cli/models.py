@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from napari_cellsci.cli.settings import Settings, read_settings
 from napari_cellsci.cli.talk import Json, ProjectFolder, talking, use_threads
 
 if TYPE_CHECKING:
@@ -46,6 +47,7 @@ def train_encoder(
     ] = None,
     name: Annotated[str | None, typer.Option(help="What to call the encoder.")] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
+    settings: Settings = None,
     threads: Threads = None,
     as_json: Json = False,
 ) -> None:
@@ -66,6 +68,7 @@ def train_encoder(
                 device=device,
                 on_event=talk.on_event,
                 token=talk.token,
+                **read_settings(settings, ("steps", "beta", "seed", "name", "device")),
             )
             made = opened.encoders[-1]
             metrics = dict(encoder.record.get("metrics", {}))
@@ -124,6 +127,7 @@ def train_head(
         typer.Option(help='Encoder by name, or "shipped"; by default the newest.'),
     ] = None,
     seed: Seed = 0,
+    settings: Settings = None,
     threads: Threads = None,
     as_json: Json = False,
 ) -> None:
@@ -144,6 +148,7 @@ def train_head(
                 on_event=talk.on_event,
                 token=talk.token,
                 **({} if mode is None else {"mode": mode}),
+                **read_settings(settings, ("models", "mode", "seed", "name")),
             )
             report = bundle.heads.report
             talk.result(

@@ -228,14 +228,7 @@ def _interrupts(talk: Talk) -> Iterator[None]:
 
 
 def use_threads(count: int | None) -> None:
-    """Choose how many cores torch works on; OMP_NUM_THREADS wins if nothing is said.
+    """Choose how many cores torch works on; see `worker.choose_threads`."""
+    from napari_cellsci.project.worker import choose_threads
 
-    By default half of them, up to 4: threads that wait for a core another program
-    holds made training ten times slower on a busy machine of two cores.
-    """
-    import torch
-
-    if count is not None:
-        torch.set_num_threads(max(1, count))
-    elif "OMP_NUM_THREADS" not in os.environ:
-        torch.set_num_threads(max(1, min((os.cpu_count() or 1) // 2, 4)))
+    choose_threads(count)

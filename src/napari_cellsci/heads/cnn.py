@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,7 +20,14 @@ from napari_cellsci.heads.batched import random_streams
 from napari_cellsci.heads.cnn_network import CropMembers, CropNet
 from napari_cellsci.heads.headset import HeadSet
 from napari_cellsci.heads.heldout import UnseenScores, describe, partition
-from napari_cellsci.heads.losses import class_weights, loss, n_outputs, wanted_outputs
+from napari_cellsci.heads.keeping import Keeper, identity_of
+from napari_cellsci.heads.losses import (
+    class_weights,
+    decide,
+    loss,
+    n_outputs,
+    wanted_outputs,
+)
 from napari_cellsci.heads.splits import Indices, check_labels
 from napari_cellsci.heads.streams import CellStream
 from napari_cellsci.heads.training import model_seed
@@ -97,6 +106,7 @@ def train_cnn(
     n_classes: int = 2,
     *,
     class_names: Sequence[str] | None = None,
+    run_dir: Path | None = None,
     on_event: OnEvent = ignore,
     token: CancelToken | None = None,
 ) -> HeadSet:
@@ -121,6 +131,9 @@ def train_cnn(
     n_classes : int
     class_names : sequence of str, optional
         For messages.
+    run_dir : Path, optional
+        Where CNNs that are complete are kept; training that was stopped goes on with
+        the next.
     on_event : callable
     token : CancelToken, optional
 
@@ -134,7 +147,7 @@ def train_cnn(
         If a class has fewer than two cells or only one track, or crops do not fit
         their specification.
     Cancelled
-        If the token is cancelled; nothing is kept.
+        If the token is cancelled; nothing is kept but in `run_dir`.
     """
     config = config or CNNConfig()
     target, groups = np.asarray(y, np.int64), np.asarray(groups)
@@ -150,20 +163,36 @@ def train_cnn(
     }
     parts = partition(groups, target, config.folds, config.test, config.seed)
     unseen = UnseenScores.empty(config.models, len(y), outputs)
-    networks = []
+    keeper = None
+    if run_dir is not None:
+        digest = hashlib.sha256(np.ascontiguousarray(crops[:]).tobytes()).hexdigest()
+        identity = identity_of(1, asdict(config), spec.hash, digest, target.tobytes())
+        keeper = Keeper(run_dir, identity, on_event)
+    networks: list[CropNet] = []
+    right: list[float] = []
     steps = config.total_steps(len(y))
     for k in range(config.models):
         train, test = parts[k % len(parts)]
         seed = model_seed(config.seed, k)
         network = CropNet(**shape, seed=seed)
         report = _Reporter(on_event, k * steps, config.models * steps)
-        _train_one(
-            network, crops, spec, target, train, seed, steps, config, report, token
-        )
+        kept = None if keeper is None else keeper.read(f"cnn{k}")
+        if kept is not None:
+            network.load_state_dict(kept)
+            network.eval()
+        else:
+            _train_one(
+                network, crops, spec, target, train, seed, steps, config, report, token
+            )
+            if keeper is not None:
+                keeper.write(f"cnn{k}", (k + 1) * steps, network.state_dict())
         own = CropMembers(spec, [network], shape)
         unseen.scores[k, test] = own.scores(crops[test], token=token)[0]
         unseen.fold[test] = k % len(parts)
         networks.append(network)
+        right.append(float((decide(unseen.scores[k, test]) == target[test]).mean()))
+        if kept is None:
+            report.judged(steps, right)
     report_, calibration = unseen.judge(
         target, groups, n_classes, describe(parts[: config.models], groups)
     )
@@ -189,6 +218,11 @@ class _Reporter:
     def __call__(self, step: int, value: Tensor) -> None:
         done = self.before + step
         self.on_event(Step(done, self.total, {"loss": float(value.detach())}))
+
+    def judged(self, steps: int, accuracy: list[float]) -> None:
+        """Tell how well the CNNs so far do on the cells that were held out."""
+        done = self.before + steps
+        self.on_event(Step(done, self.total, {}, {"held_out": tuple(accuracy)}))
 
 
 def _learning_rate(step: int, steps: int) -> float:

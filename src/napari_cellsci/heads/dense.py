@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -11,6 +12,7 @@ import numpy.typing as npt
 from napari_cellsci.errors import InputError
 from napari_cellsci.heads.batched import BatchedMLP
 from napari_cellsci.heads.headset import HeadSet, LatentMembers
+from napari_cellsci.heads.keeping import Keeper, identity_of
 from napari_cellsci.heads.labelled import LabelledLatents
 from napari_cellsci.heads.training import model_seed, train_batched
 from napari_cellsci.tasks import CancelToken, Done, OnEvent, ignore
@@ -84,6 +86,7 @@ def train_dense(
     n_classes: int = 2,
     *,
     class_names: Sequence[str] | None = None,
+    run_dir: Path | None = None,
     on_event: OnEvent = ignore,
     token: CancelToken | None = None,
 ) -> HeadSet:
@@ -107,6 +110,8 @@ def train_dense(
     n_classes : int
     class_names : sequence of str, optional
         For messages.
+    run_dir : Path, optional
+        Where half-trained heads are kept; training that was stopped goes on there.
     on_event : callable
     token : CancelToken, optional
 
@@ -120,7 +125,7 @@ def train_dense(
         If a class has fewer than two cells or only one track, or latents are not
         finite.
     Cancelled
-        If the token is cancelled; nothing is kept.
+        If the token is cancelled; nothing is kept but in `run_dir`.
     """
     config = config or DenseConfig()
     known = LabelledLatents.check(
@@ -140,6 +145,10 @@ def train_dense(
     ]
     n_in, n_out = known.sizes_of_ends
     network = BatchedMLP((n_in, *config.hidden, n_out), seeds)
+    keeper = None
+    if run_dir is not None:
+        identity = identity_of(2, asdict(config), known.fingerprint, n_out)
+        keeper = Keeper(run_dir, identity, on_event)
     train_batched(
         network,
         known.latents,
@@ -155,6 +164,7 @@ def train_dense(
         balanced=config.balanced,
         on_event=on_event,
         token=token,
+        keeper=keeper,
     )
     report, calibration = known.judge(network, config.models)
     on_event(Done("Training heads"))

@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from napari_cellsci.errors import InputError
 from napari_cellsci.heads.labelled import LabelledLatents
-from napari_cellsci.tasks import CancelToken, Done, OnEvent, Progress, ignore
+from napari_cellsci.tasks import CancelToken, Done, OnEvent, Progress, Trial, ignore
 
 Range = tuple[float, float]
 
@@ -154,6 +154,17 @@ class TrialResult:
         """Mean over runs."""
         return float(np.mean(self.weights))
 
+    def told(self, total: int) -> Trial:
+        """Return what is told of it while the search goes on."""
+        metrics = {
+            "accuracy": self.mean_accuracy,
+            "weights": self.mean_weights,
+            "value": self.value,
+            "stopped": float(self.stopped),
+            **self.settings,
+        }
+        return Trial(self.number, total, metrics)
+
     def to_dict(self) -> dict[str, Any]:
         """Return JSON values; `from_dict` reads them back."""
         return asdict(self)
@@ -254,9 +265,14 @@ def search_sparse(
     )
     study = SharedStudy(config, storage, name, known.fingerprint)
     bench = TrialBench(known, config)
+    told: set[int] = set()
     while True:
         if token is not None:
             token.raise_if_cancelled()
+        for trial in study.trials():
+            if trial.number not in told:
+                told.add(trial.number)
+                on_event(trial.told(config.trials))
         on_event(Progress("Searching", study.taken, config.trials))
         with study.batch() as batch:
             if not batch.settings:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ import numpy.typing as npt
 
 from napari_cellsci.errors import InputError
 from napari_cellsci.heads.headset import HeadSet
+from napari_cellsci.heads.keeping import Keeper, identity_of
 from napari_cellsci.heads.labelled import LabelledLatents
 from napari_cellsci.heads.sparse_compact import (
     compact,
@@ -175,6 +177,7 @@ def train_sparse(
     n_classes: int = 2,
     *,
     class_names: Sequence[str] | None = None,
+    run_dir: Path | None = None,
     on_event: OnEvent = ignore,
     token: CancelToken | None = None,
 ) -> HeadSet:
@@ -197,6 +200,9 @@ def train_sparse(
     n_classes : int
     class_names : sequence of str, optional
         For messages.
+    run_dir : Path, optional
+        Where half-trained heads are kept; training that was stopped goes on there.
+        Scouts are not kept: they find the same again.
     on_event : callable
     token : CancelToken, optional
 
@@ -210,7 +216,7 @@ def train_sparse(
     InputError
         If labels, latents or settings cannot be used.
     Cancelled
-        If the token is cancelled; nothing is kept.
+        If the token is cancelled; nothing is kept but in `run_dir`.
     """
     config = config or SparseConfig()
     known = LabelledLatents.check(
@@ -223,7 +229,11 @@ def train_sparse(
         test=config.test,
         seed=config.seed,
     )
-    problem = Problem(known, config, on_event, token)
+    keeper = None
+    if run_dir is not None:
+        identity = identity_of(3, asdict(config), known.fingerprint, n_classes)
+        keeper = Keeper(run_dir, identity, on_event)
+    problem = Problem(known, config, on_event, token, keeper)
     found = MODES[config.mode](problem)
     report, calibration = known.judge(found.network, config.models)
     on_event(Done("Training heads"))

@@ -99,7 +99,7 @@ def _shrink(
         watch=watch,
     )
     steps = times.steps + times.pace * int((first - last).max())
-    return problem.train(network, rows, seeds, rule, steps)
+    return problem.train(network, rows, seeds, rule, steps, kept=watch is None)
 
 
 def _on_inputs(

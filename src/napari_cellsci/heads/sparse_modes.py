@@ -13,6 +13,7 @@ import torch
 from napari_cellsci.heads.batched import BatchedMLP
 from napari_cellsci.heads.elimination import EliminationRule
 from napari_cellsci.heads.history import MaskHistory
+from napari_cellsci.heads.keeping import Keeper
 from napari_cellsci.heads.labelled import LabelledLatents
 from napari_cellsci.heads.losses import decide
 from napari_cellsci.heads.pruning import prune
@@ -39,12 +40,15 @@ class Problem:
     config : SparseConfig
     on_event : callable
     token : CancelToken or None
+    keeper : Keeper, optional
+        Of the heads that are returned.
     """
 
     known: LabelledLatents
     config: SparseConfig
     on_event: OnEvent
     token: CancelToken | None
+    keeper: Keeper | None = None
 
     def network(self, seeds: Sequence[int], inputs: Bools | None = None) -> BatchedMLP:
         """Return fresh heads; `inputs` (K, D) says which latents each may read."""
@@ -66,8 +70,9 @@ class Problem:
         *,
         l1: float = 0.0,
         input_l1: float = 0.0,
+        kept: bool = False,
     ) -> HeadTraining:
-        """Train heads on some of the labelled cells."""
+        """Train heads on some of the labelled cells; `kept` if they are the last."""
         config, known = self.config, self.known
         training = HeadTraining(
             network,
@@ -85,7 +90,10 @@ class Problem:
             l1=l1,
             input_l1=input_l1,
         )
-        training.advance(on_event=self.on_event, token=self.token)
+        keeper = self.keeper if kept else None
+        if keeper is not None:
+            keeper.restore(training)
+        training.advance(on_event=self.on_event, token=self.token, keeper=keeper)
         return training
 
 
@@ -172,7 +180,7 @@ def rigl(problem: Problem, *, gradual: bool = False, l1_prox: float = 0.0) -> Fo
         probe=probe(problem),
     )
     strength = l1_prox if config.l1_prox is None else config.l1_prox
-    training = problem.train(network, rows, seeds, rule, l1=strength)
+    training = problem.train(network, rows, seeds, rule, l1=strength, kept=True)
     return finish(problem, training, {"budgets": rule.budgets[0].tolist()})
 
 

@@ -174,6 +174,10 @@ class SharedStudy:
             if _RESULT in trial.user_attrs
         ]
 
+    def trials(self) -> list[TrialResult]:
+        """Return the trials that are complete or were stopped early."""
+        return self._results("COMPLETE", "PRUNED")
+
     def _rival(self) -> Sequence[Sequence[float]] | None:
         if self._config.pareto or not self._config.stop_early:
             return None
@@ -201,7 +205,7 @@ class SharedStudy:
         return SearchResult(
             best=max(complete, key=lambda trial: trial.value),
             front=tuple(sorted(front, key=lambda trial: trial.mean_weights)),
-            trials=tuple(self._results("COMPLETE", "PRUNED")),
+            trials=tuple(self.trials()),
         )
 
 

@@ -13,12 +13,14 @@ from torch import Tensor
 from napari_cellsci.errors import InputError
 from napari_cellsci.heads.batched import BatchedAdam, BatchedMLP, random_streams
 from napari_cellsci.heads.engine import FusedSteps, compiled_steps
+from napari_cellsci.heads.keeping import Keeper
 from napari_cellsci.heads.losses import (
     class_weights,
     loss,
     loss_gradient,
     wanted_outputs,
 )
+from napari_cellsci.heads.progress import Moved, Probe, active_weights
 from napari_cellsci.heads.streams import BatchStream, DropoutStream
 from napari_cellsci.tasks import CancelToken, OnEvent, Step, ignore
 
@@ -126,6 +128,8 @@ class HeadTraining:
         )
         self._which = torch.from_numpy(self._stream.which)
         self._offsets = (torch.arange(model.n_models) * n).repeat_interleave(batch)
+        self._probe = Probe.of(latents, y, rows)
+        self._moved = Moved(model.n_models)
         self._silence = None
         if dropout:
             generators = [random_streams(seed)[2] for seed in seeds]
@@ -158,6 +162,7 @@ class HeadTraining:
         *,
         on_event: OnEvent = ignore,
         token: CancelToken | None = None,
+        keeper: Keeper | None = None,
     ) -> None:
         """Train up to a step, by default to the end.
 
@@ -165,8 +170,13 @@ class HeadTraining:
         ----------
         until : int, optional
         on_event : callable
-            Receives a `Step` with the mean loss of the heads now and then.
+            Receives a `Step` with the mean loss of the heads now and then; for each
+            head its accuracy on cells it is not trained on (``held_out``, None where
+            there are none), its active ``weights``, and how many were ``dropped`` and
+            ``grown`` since the last report.
         token : CancelToken, optional
+        keeper : Keeper, optional
+            Keeps the training now and then, and when it is cancelled or paused.
 
         Raises
         ------
@@ -178,8 +188,10 @@ class HeadTraining:
         with torch.no_grad():
             while self.step < end:
                 if token is not None:
-                    token.raise_if_cancelled()
+                    self._listen(token, keeper)
                 outputs, rows = self._some_steps(end)
+                if keeper is not None:
+                    keeper.visit(self)
                 if self.step % _REPORT_EVERY == 1 or self.step == self.steps:
                     wanted, weight = self._asked(rows)
                     mean = float(loss(outputs, wanted, weight).mean())
@@ -188,7 +200,16 @@ class HeadTraining:
                             "The heads diverged: their loss is not finite; lower the "
                             "learning rate, or check the latents."
                         )
-                    on_event(Step(self.step, self.steps, {"loss": mean}))
+                    if on_event is not ignore:
+                        on_event(self._told(mean))
+
+    def _listen(self, token: CancelToken, keeper: Keeper | None) -> None:
+        """Stop if that is asked for, and let the training be kept before."""
+        if keeper is not None and token.pausing:
+            keeper.visit(self, now=True)
+        if keeper is not None and token.cancelled:
+            keeper.visit(self, now=True)
+        token.raise_if_cancelled()
 
     def retire(self, models: Tensor) -> None:
         """Leave some models (bool, K) as they are from now on, where that saves time.
@@ -218,9 +239,28 @@ class HeadTraining:
         else:
             outputs = self._one_step(rows, due)
         if changing and self.rule is not None:
-            self.rule.change(change, self.model, self.optimiser)
+            self._change(change, self.rule)
         self.step = stop
         return outputs, rows
+
+    def _change(self, step: int, rule: TopologyRule) -> None:
+        """Let the rule change masks; count what it drops and grows."""
+        before = None if self.model.mask is None else self.model.mask.clone()
+        rule.change(step, self.model, self.optimiser)
+        self._moved.count(step, before, self.model)
+
+    def _told(self, mean: float) -> Step:
+        """Return what is told of a step: the mean loss, and how each head does."""
+        each: dict[str, list[float | None]] = {
+            "held_out": self._probe.held_out(self.model),
+            "weights": [float(n) for n in active_weights(self.model)],
+        }
+        return Step(
+            self.step,
+            self.steps,
+            {"loss": mean, **self._moved.metrics},
+            {**each, **self._moved.take()},
+        )
 
     def _one_step(self, rows: Tensor, due: Tensor | None) -> Tensor:
         """Take one step in torch and return the outputs that it saw."""
@@ -292,6 +332,7 @@ def train_batched(
     compiled: bool | None = None,
     on_event: OnEvent = ignore,
     token: CancelToken | None = None,
+    keeper: Keeper | None = None,
 ) -> BatchedAdam:
     """Train K heads at once, from the first step to the last; see `HeadTraining`.
 
@@ -316,5 +357,7 @@ def train_batched(
         rule=rule,
         compiled=compiled,
     )
-    training.advance(on_event=on_event, token=token)
+    if keeper is not None:
+        keeper.restore(training)
+    training.advance(on_event=on_event, token=token, keeper=keeper)
     return training.optimiser

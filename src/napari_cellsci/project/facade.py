@@ -23,6 +23,7 @@ from napari_cellsci.project.face_latents import LatentsFace
 from napari_cellsci.project.face_layouts import LayoutsFace
 from napari_cellsci.project.face_models import ModelsFace
 from napari_cellsci.project.face_networks import NetworksFace
+from napari_cellsci.project.face_runs import RunsFace
 from napari_cellsci.project.face_search import SearchFace
 from napari_cellsci.project.movie_files import masks_of, relocate
 from napari_cellsci.project.movies import MovieInfo
@@ -36,6 +37,7 @@ class Project(
     LayoutsFace,
     NetworksFace,
     SearchFace,
+    RunsFace,
     LabelsFace,
     AttacksFace,
 ):

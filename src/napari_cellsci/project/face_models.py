@@ -13,7 +13,6 @@ from napari_cellsci.labels import Labels
 from napari_cellsci.project import codes, export, models, scoring
 from napari_cellsci.project.bench import Bench
 from napari_cellsci.project.crop_store import CropStore
-from napari_cellsci.project.runs import RunInfo, read_runs
 from napari_cellsci.tasks import CancelToken, OnEvent, ignore
 
 if TYPE_CHECKING:
@@ -36,11 +35,6 @@ class ModelsFace:
     def bundles(self) -> list[models.BundleInfo]:
         """The bundles trained in this project, oldest first."""
         return models.read_bundles(self._bench)
-
-    @property
-    def runs(self) -> list[RunInfo]:
-        """The training runs, oldest first, finished or not."""
-        return read_runs(self._bench.store, self._bench.folder)
 
     def encoder(self, name: str | None = None) -> Encoder:
         """Load an encoder; the newest without a name."""

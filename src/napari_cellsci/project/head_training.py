@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -29,7 +30,9 @@ from napari_cellsci.project.models import (
     read_encoders,
 )
 from napari_cellsci.project.pixel_code import PixelCode
-from napari_cellsci.project.runs import running, versions
+from napari_cellsci.project.plain import plain
+from napari_cellsci.project.run_request import RunRequest
+from napari_cellsci.project.runs import hardware, running, versions
 from napari_cellsci.project.training import data_fingerprint
 from napari_cellsci.representation.encoder import Encoder
 from napari_cellsci.tasks import CancelToken, Log, OnEvent
@@ -37,6 +40,7 @@ from napari_cellsci.tasks import CancelToken, Log, OnEvent
 Config: TypeAlias = CNNConfig | DenseConfig | SparseConfig
 _CONFIGS: dict[int, type[Config]] = {1: CNNConfig, 2: DenseConfig, 3: SparseConfig}
 _BACKGROUND = 4_000
+_OF_THE_RUN = ("request", "hardware")
 
 
 @dataclass(frozen=True)
@@ -103,14 +107,14 @@ def train_head(
     token: CancelToken | None,
 ) -> Bundle:
     """Train heads on the labelled cells; see `Project.train_head`."""
-    if scheme not in _CONFIGS:
-        raise InputError(
-            f"There is no scheme {scheme}: 1 trains CNNs on crops, 2 dense and 3 "
-            "sparse heads on latents."
-        )
+    _check_scheme(scheme)
+    asked = {"scheme": scheme, "models": models, "name": name, "encoder": encoder}
+    asked |= {"seed": seed, "from_search": from_search, **overrides}
     cells = labelled_cells(bench, labels)
     classes = [known.name for known in labels.classes if known.position is not None]
     code = _encoder_for(bench, scheme, encoder)
+    if encoder is None:  # the newest one may be another when the run is repeated
+        asked["encoder"] = _encoder_name(bench, code)
     name = free_name(bench, "bundles", name, f"scheme{scheme}")
     if "mode" in overrides and scheme != 3:
         raise InputError("Modes are those of sparse heads: give scheme 3 too.")
@@ -121,21 +125,59 @@ def train_head(
         "scheme": scheme,
         "models": models,
         "seed": seed,
-        "settings": {**overrides},
+        "settings": plain(asdict(config)),
         "encoder": None if code is None else code.hash,
         "labels": cells.counts,
         "data": {**data_fingerprint(bench), "labels": cells.fingerprint},
         "versions": versions(),
+        "hardware": hardware(),
+        "request": RunRequest.of("train_head", asked).to_dict(),
     }
-    with running(bench.store, bench.folder, "heads", name, settings, on_event) as run:
-        heads = _train(bench, cells, classes, config, code, run.on_event, token)
-        record = {**settings, "run": run.id, "encoder": _encoder_name(bench, code)}
+    with running(
+        bench.store, bench.folder, "heads", name, settings, on_event, token=token
+    ) as run:
+        token = run.token
+        heads = _train(
+            bench, cells, classes, config, code, run.on_event, token, run.folder
+        )
+        # Bundles travel: they do not tell whose computer made them.
+        record = {k: v for k, v in settings.items() if k not in _OF_THE_RUN}
+        record |= {"run": run.id, "encoder": _encoder_name(bench, code)}
         bundle = assemble(
             bench, name, classes, heads, code, cells, record, run.on_event, token
         )
-        if token is not None:
-            token.raise_if_cancelled()
+        token.raise_if_cancelled()
         return add_bundle(bench, bundle, run.id)
+
+
+def _check_scheme(scheme: int) -> None:
+    if scheme not in _CONFIGS:
+        raise InputError(
+            f"There is no scheme {scheme}: 1 trains CNNs on crops, 2 dense and 3 "
+            "sparse heads on latents."
+        )
+
+
+def try_head(
+    bench: Bench,
+    labels: Labels,
+    scheme: int,
+    *,
+    encoder: EncoderLike,
+    from_search: str | bool,
+    overrides: dict[str, Any],
+    on_event: OnEvent,
+    token: CancelToken,
+) -> None:
+    """Begin to train heads as `train_head` would, and keep nothing of it."""
+    _check_scheme(scheme)
+    cells = labelled_cells(bench, labels)
+    classes = [known.name for known in labels.classes if known.position is not None]
+    code = _encoder_for(bench, scheme, encoder)
+    if from_search:
+        overrides = {**_searched(bench, scheme, code, from_search), **overrides}
+    config = _CONFIGS[scheme](**overrides)
+    _train(bench, cells, classes, config, code, on_event, token)
 
 
 def _encoder_for(bench: Bench, scheme: int, wanted: EncoderLike) -> Encoder | None:
@@ -181,6 +223,7 @@ def _train(
     encoder: Encoder | None,
     on_event: OnEvent,
     token: CancelToken | None,
+    run_dir: Path | None = None,
 ) -> HeadSet:
     if isinstance(config, CNNConfig):
         spec = bench.spec if encoder is None else encoder.spec
@@ -194,6 +237,7 @@ def _train(
             config,
             len(classes),
             class_names=classes,
+            run_dir=run_dir,
             on_event=on_event,
             token=token,
         )
@@ -202,6 +246,7 @@ def _train(
     given = (latents, cells.y, cells.groups)
     said: dict[str, Any] = {
         "class_names": classes,
+        "run_dir": run_dir,
         "on_event": on_event,
         "token": token,
     }

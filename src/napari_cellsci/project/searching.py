@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any
 
 from napari_cellsci.disk import whole_file
@@ -17,9 +18,11 @@ from napari_cellsci.project.encoder_sources import EncoderLike, find_encoder
 from napari_cellsci.project.head_training import labelled_cells
 from napari_cellsci.project.models import load_encoder
 from napari_cellsci.project.plain import plain
+from napari_cellsci.project.run_request import RunRequest
 from napari_cellsci.project.runs import (
     RunInfo,
     finish,
+    hardware,
     read_runs,
     running,
     versions,
@@ -58,9 +61,15 @@ def search(
         "labels": cells.counts,
         "data": {**data_fingerprint(bench), "labels": cells.fingerprint},
         "versions": versions(),
+        "hardware": hardware(),
+        "request": RunRequest.of(
+            "search", {**_chosen(config), "storage": storage, "encoder": encoder}
+        ).to_dict(),
     }
     earlier = _storage(bench, study)
-    with running(bench.store, bench.folder, KIND, study, settings, on_event) as run:
+    with running(
+        bench.store, bench.folder, KIND, study, settings, on_event, token=token
+    ) as run:
         kept = run.folder / "study.db" if earlier is None else earlier
         result = search_sparse(
             latents,
@@ -72,13 +81,19 @@ def search(
             name=study,
             class_names=classes,
             on_event=run.on_event,
-            token=token,
+            token=run.token,
         )
         text = json.dumps(plain({**result.to_dict(), "storage": str(kept)}), indent=1)
         with whole_file(run.folder / _RESULT) as temporary:
             temporary.write_text(text, encoding="utf-8")
         finish(bench.store, run.id)
     return result
+
+
+def _chosen(config: SearchConfig) -> dict[str, Any]:
+    """Return the settings that differ from the usual ones."""
+    usual = asdict(SearchConfig())
+    return {k: v for k, v in asdict(config).items() if v != usual[k]}
 
 
 def _study(config: SearchConfig, code: Encoder, labels: str) -> str:

@@ -12,7 +12,8 @@ from napari_cellsci.project import generations
 from napari_cellsci.project.bench import Bench
 from napari_cellsci.project.encoder_sources import EncoderLike, find_encoder
 from napari_cellsci.project.models import add_encoder, free_name
-from napari_cellsci.project.runs import find_run, running, versions
+from napari_cellsci.project.run_request import RunRequest
+from napari_cellsci.project.runs import find_run, hardware, running, versions
 from napari_cellsci.representation.config import EncoderConfig
 from napari_cellsci.representation.encoder import Encoder
 from napari_cellsci.representation.train import train_encoder as train
@@ -32,6 +33,10 @@ def train_encoder(
 ) -> Encoder:
     """Train an encoder on all crops of the project; see `Project.train_encoder`."""
     start = find_encoder(bench, start_from)
+    request = RunRequest.of(
+        "train_encoder",
+        {"preset": preset, "start_from": start_from, "name": name, **overrides},
+    )
     if resume:
         info = find_run(bench.store, bench.folder, "last" if resume is True else resume)
         config = EncoderConfig.from_dict(dict(info.config["config"]))
@@ -52,9 +57,18 @@ def train_encoder(
         "start_from": start_from if isinstance(start_from, str) else None,
         "data": data_fingerprint(bench),
         "versions": versions(),
+        "hardware": hardware(),
+        "request": request.to_dict(),
     }
     with running(
-        bench.store, bench.folder, "encoder", name, settings, on_event, resume=run_id
+        bench.store,
+        bench.folder,
+        "encoder",
+        name,
+        settings,
+        on_event,
+        token=token,
+        resume=run_id,
     ) as run:
         encoder = train(
             crops,
@@ -65,7 +79,7 @@ def train_encoder(
             resume=_has_checkpoint(run.folder),
             start_from=start,
             on_event=run.on_event,
-            token=token,
+            token=run.token,
         )
         add_encoder(bench, name, encoder, run.id)
     return encoder

@@ -14,7 +14,13 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from napari_cellsci.cells.spec import CropSpec
-from napari_cellsci.errors import BundleError, InputError, TrainingError
+from napari_cellsci.errors import (
+    BundleError,
+    Collapsed,
+    DataChanged,
+    Diverged,
+    InputError,
+)
 from napari_cellsci.representation.config import EncoderConfig
 from napari_cellsci.representation.data import (
     UNKNOWN,
@@ -27,6 +33,7 @@ from napari_cellsci.representation.data import (
     split_rows,
 )
 from napari_cellsci.representation.encoder import ACTIVE_NATS, Encoder
+from napari_cellsci.representation.looks import variety
 from napari_cellsci.representation.losses import (
     Loss,
     beta_tcvae_loss,
@@ -129,6 +136,16 @@ class TrainingRun:
         self._validation = self._validation_crops()
 
     @property
+    def looked(self) -> bool:
+        """Whether the last step ended with a look at the validation crops."""
+        return bool(self.history) and self.history[-1]["step"] == self.step
+
+    @property
+    def validation_crops(self) -> Tensor:
+        """Normalised crops (n, C, S, S) that are looked at now and then."""
+        return self._validation
+
+    @property
     def summary(self) -> str:
         """What is trained on what, in a sentence."""
         return (
@@ -154,7 +171,8 @@ class TrainingRun:
             batch and the ``beta`` in force, with ``symmetry`` also this process's
             ``asymmetry``, with labels its ``label_loss`` (nats); from the last look at
             the validation crops ``val_mse``, ``val_kl``, ``gaussian_tc`` (nats) and
-            ``active``, the number of latents in use.
+            ``active``, the number of latents in use, and ``variety``, the standard
+            deviation of the reconstructions among crops relative to the crops' own.
 
         Raises
         ------
@@ -279,7 +297,7 @@ class TrainingRun:
 
     def _refuse_divergence(self, values: dict[str, float]) -> None:
         if not all(math.isfinite(value) for value in values.values()):
-            raise TrainingError(
+            raise Diverged(
                 f"Training diverged at step {self.step}: the loss is no longer a "
                 "number; lower the learning rate or raise sigma_x."
             )
@@ -314,7 +332,7 @@ class TrainingRun:
         self.history.append({"step": self.step, **self._validated})
         warmed = self.step >= self.config.beta_warmup * self.config.steps
         if self.step >= _COLLAPSE_STEP and warmed and not self._validated["active"]:
-            raise TrainingError(
+            raise Collapsed(
                 f"The encoder has learnt nothing after {self.step} steps (no latent "
                 "carries information): lower beta or sigma_x, or check the crops."
             )
@@ -324,9 +342,13 @@ class TrainingRun:
     def _validate(self) -> dict[str, float]:
         self.network.eval()
         squares, mus, logvars = [], [], []
+        sums = torch.zeros(2, 2, *self._validation.shape[1:], dtype=torch.float64)
         for x in torch.split(self._validation, _CHUNK):
             mu, logvar = self.network.encoder(x)
-            squares.append((self.network.decoder(mu) - x).square().mean((1, 2, 3)))
+            recon = self.network.decoder(mu)
+            squares.append((recon - x).square().mean((1, 2, 3)))
+            both = torch.stack([x, recon]).cpu().double()  # MPS has no doubles
+            sums += torch.stack([both.sum(1), both.square().sum(1)])
             mus.append(mu)
             logvars.append(logvar)
         self.network.train()
@@ -337,6 +359,7 @@ class TrainingRun:
             "val_kl": float(kl.sum()),
             "gaussian_tc": gaussian_tc(mu, logvar.exp()),
             "active": float((kl > ACTIVE_NATS).sum()),
+            "variety": variety(sums, len(self._validation)),
         }
 
     def start_from(self, encoder: Encoder) -> None:
@@ -412,7 +435,7 @@ class TrainingRun:
         )
         for what, value in self.identity.items():
             if description.get("identity", {}).get(what) != value:
-                raise InputError(
+                raise DataChanged(
                     f"The run in {folder} was started with other {what}; resume it "
                     "with the same, or start a new run."
                 )

@@ -13,11 +13,12 @@ import torch
 from numpy.typing import NDArray
 
 from napari_cellsci.cells.spec import CropSpec
-from napari_cellsci.errors import InputError
+from napari_cellsci.errors import DeviceMissing, InputError, MemoryShort
 from napari_cellsci.representation.alignment import CELLS, aligned
 from napari_cellsci.representation.config import EncoderConfig
 from napari_cellsci.representation.data import CropArray, check_crops
 from napari_cellsci.representation.encoder import Encoder
+from napari_cellsci.representation.looks import take_look
 from napari_cellsci.representation.reference import build_reference
 from napari_cellsci.representation.run import TrainingRun
 from napari_cellsci.tasks import (
@@ -26,6 +27,7 @@ from napari_cellsci.tasks import (
     Checkpoint,
     Done,
     Log,
+    Look,
     OnEvent,
     Step,
     ignore,
@@ -146,7 +148,7 @@ def new_fabric(config: EncoderConfig, processes: int = 1) -> Fabric:
         )
     except (RuntimeError, ValueError, TypeError) as error:
         # Fabric names missing hardware with several exception types.
-        raise InputError(
+        raise DeviceMissing(
             f"This computer cannot train on {config.device!r} with {config.precision}: "
             f"{str(error).splitlines()[0]}"
         ) from error
@@ -158,19 +160,23 @@ def _loop(
     """Step until the budget is spent or somebody cancels."""
     config = run.config
     while run.step < config.steps:
+        if token is not None and token.pausing:
+            _checkpoint(run, run_dir, listen)
         if run.agreed(token is not None and token.cancelled):
             _checkpoint(run, run_dir, listen)
             raise Cancelled
         try:
             metrics = run.advance()
         except torch.cuda.OutOfMemoryError as error:
-            raise InputError(
+            raise MemoryShort(
                 f"The device has too little memory for batches of {config.batch} "
                 "crops; use a smaller batch, or the CPU."
             ) from error
         last = run.step == config.steps
         if last or run.step % config.log_every == 0:
             listen(Step(run.step, config.steps, metrics))
+        if run_dir is not None and run.looked and run.fabric.is_global_zero:
+            listen(Look(run.step, str(take_look(run, run_dir))))
         if last or run.step % config.checkpoint_every == 0:
             _checkpoint(run, run_dir, listen)
 

@@ -1,0 +1,65 @@
+"""Further settings on the command line: ``--set NAME=VALUE``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated, Any
+
+import typer
+
+from napari_cellsci.errors import InputError
+
+Settings = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        metavar="NAME=VALUE",
+        help="Any further setting by its name, such as batch=128; repeatable.",
+    ),
+]
+_WORDS = {"true": True, "false": False, "none": None}
+
+
+def read_settings(
+    given: Sequence[str] | None, options: Sequence[str] = ()
+) -> dict[str, Any]:
+    """Return settings by name; values with commas are lists.
+
+    Parameters
+    ----------
+    given : sequence of str
+    options : sequence of str
+        Settings that the verb has options for.
+
+    Raises
+    ------
+    InputError
+        If one is not of the form NAME=VALUE, or has an option of its own.
+    """
+    found: dict[str, Any] = {}
+    for text in given or ():
+        name, equals, value = text.partition("=")
+        if not (name and equals and value):
+            raise InputError(
+                f"--set takes NAME=VALUE, for example batch=128; not {text!r}."
+            )
+        name = name.strip()
+        if name in options:
+            option = name.replace("_", "-")
+            raise InputError(f"{name} has an option of its own: --{option}.")
+        parts = value.split(",")
+        values = [_value(part) for part in parts]
+        found[name] = tuple(values) if len(parts) > 1 else values[0]
+    return found
+
+
+def _value(text: str) -> Any:
+    text = text.strip()
+    if text.lower() in _WORDS:
+        return _WORDS[text.lower()]
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            continue
+    return text
