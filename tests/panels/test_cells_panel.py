@@ -13,6 +13,7 @@ from napari_cellsci.panels._jobs import JobState
 from napari_cellsci.panels.cells.choice import CropSettings
 from napari_cellsci.panels.cells.panel import CellsPanel
 from napari_cellsci.viewer import tags
+from napari_cellsci.viewer.overlay import Overlay
 from napari_cellsci.viewer.session import Session, get_session, unwrapped
 
 pytestmark = pytest.mark.gui
@@ -142,6 +143,25 @@ def test_masks_numbered_anew_are_linked(
     assert session.project is not None
     tracks = session.project.cells.groupby("track_id").size()
     assert tracks.max() == 8
+
+
+def test_objects_of_binary_masks_become_cells(
+    panel: CellsPanel, layers: dict[str, Any], session: Session, viewer: Any, qtbot: Any
+) -> None:
+    both = np.where(np.asarray(layers["labels"].data) > 0, 255, 0).astype(np.uint8)
+    placed = {"scale": (4, 0.333, 0.333), "units": ("minute", "um", "um")}
+    binary = viewer.add_labels(both, name="thresholded", **placed)
+    choose(panel, image=layers["image"], labels=binary)
+    panel.run()
+    assert finished(qtbot, panel) is JobState.DONE
+    assert session.project is not None
+    cells = session.project.cells
+    assert cells["track_id"].nunique() > 5
+    overlay = session.service(Overlay)
+    row = int(cells["area"].sort_values().index[len(cells) // 2])
+    t, y, x = cells.loc[row, ["t", "y", "x"]]
+    assert session.project.masks()[int(t), round(y), round(x)] == cells["label_id"][row]
+    assert overlay.row_at(int(t), y, x) == row
 
 
 def test_layers_removed_and_renamed_while_working_are_survived(
@@ -460,9 +480,71 @@ def test_stacks_offer_planes_and_channels(panel: CellsPanel, viewer: Any) -> Non
     assert panel.plane.count() == 1
     panel.channels.setText("0, 2")
     assert panel.settings().channels == (0, 2)
+    panel.extra.setCurrentIndex(panel.extra.findData("Z"))
+    for number in range(panel.plane.count()):
+        panel.plane.setCurrentIndex(number)
+        assert panel.settings().z == ("max" if number == 0 else number - 1)
     panel.channels.setText("red")
     panel.mark_dirty()
     assert "numbers" in panel.run_line.words.text()
+
+
+def test_numbers_of_the_image_are_kept_beyond_what_is_shown(
+    panel: CellsPanel, layers: dict[str, Any], viewer: Any
+) -> None:
+    fine = viewer.add_image(
+        layers["image"].data,
+        scale=(20, 0.161_25, 0.161_25),
+        units=("second", "um", "um"),
+    )
+    choose(panel, image=fine, tracks=layers["tracks"])
+    assert panel.settings().pixel_size == pytest.approx(0.161_25, rel=1e-9)
+    assert panel.settings().frame_interval == pytest.approx(20, rel=1e-9)
+    panel.pixel_size.setValue(0.2)
+    assert panel.settings().pixel_size == 0.2
+
+
+def test_what_is_copied_says_all_that_was_chosen(
+    panel: CellsPanel,
+    layers: dict[str, Any],
+    viewer: Any,
+    session: Session,
+    mitosis: Any,
+    tmp_path: Path,
+) -> None:
+    stack = np.stack([layers["image"].data] * 2, axis=1)
+    scale = (4, 1, 0.333, 0.333)
+    deep = viewer.add_image(stack, scale=scale, name="deep")
+    choose(panel, image=deep, tracks=layers["tracks"])
+    panel.pixel_size.setValue(0.333)
+    panel.extra.setCurrentIndex(panel.extra.findData("Z"))
+    panel.plane.setCurrentIndex(panel.plane.findData(0))
+    code = panel.python_code() or ""
+    assert "axes='TZYX'" in code
+    assert "z=0" in code
+    panel.extra.setCurrentIndex(panel.extra.findData("C"))
+    panel.channels.setText("1")
+    assert "channels=(1,)" in (panel.python_code() or "")
+    for layer in (deep, layers["tracks"]):
+        file = tmp_path / f"{layer.name}.file"
+        file.touch()
+        object.__setattr__(unwrapped(layer).source, "path", str(file))
+    command = panel.command_line() or ""
+    assert "--axes TCYX" in command
+    assert "--channel 1" in command
+    # A labels layer whose values follow cells is handed over as tracks.
+    choose(panel, image=deep, labels=layers["labels"])
+    assert "    tracks=viewer.layers['masks'].data" in (panel.python_code() or "")
+    session.project = mitosis
+    panel.path.setText(str(mitosis.path))
+    panel._on_path()
+    code = panel.python_code() or ""
+    assert f"Project.open({str(mitosis.path)!r})" in code
+    assert "project.add_movie(" in code
+    assert "fov_um" not in code
+    compile(code, "copied", "exec")
+    choose(panel, image=deep, tracks=layers["tracks"])
+    assert (panel.command_line() or "").startswith("cellsci add ")
 
 
 def test_what_it_does_can_be_copied_as_code(
@@ -484,6 +566,7 @@ def test_what_it_does_can_be_copied_as_code(
     assert command is not None
     assert command.startswith("cellsci new ")
     assert "--pixel-size 0.333" in command
+    assert "--frame-interval 240" in command
 
 
 def test_a_crop_specification_follows_the_unit() -> None:

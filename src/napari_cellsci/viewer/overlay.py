@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_cellsci.errors import InputError
+from napari_cellsci.io.tracks import is_binary
 from napari_cellsci.viewer import adapters, painted, scene, tags
 from napari_cellsci.viewer.colors import SELECTED
 from napari_cellsci.viewer.navigation import Navigator
@@ -29,6 +30,8 @@ RING_BORDER = 0.07
 MOST_RINGS = 2_000
 """Of more selected cells only those of the present frame are ringed."""
 TAIL_FRAMES = 8
+FEW = 100
+"""So many markers are repainted one by one, more of them all at once."""
 _TEXT = {
     "string": "{score:+.1f}",
     "size": 8,
@@ -254,7 +257,10 @@ class Overlay:
 
     def _find_masks(self, shown: Shown) -> tuple[Any, NDArray[np.int64] | None]:
         own = self.layer("masks")
-        masks = shown.project.masks(shown.name) if own is None else own.data
+        if own is None or is_binary(own.data):  # the project holds them numbered
+            masks = shown.project.masks(shown.name)
+        else:
+            masks = own.data
         if masks is not None and len(masks.shape) == 4:
             masks = adapters.flat(masks)
         if shown.table.label[self._rows].any():
@@ -314,8 +320,36 @@ class Overlay:
     def _on_scores(self) -> None:
         self.recolor()
 
-    def _on_labels(self) -> None:
-        self._recolor_markers()
+    def _repaint_markers(self, rows: NDArray[np.int64]) -> None:
+        """Give the markers of a few cells their colours; the others are as they were.
+
+        Setting the arrays anew would have napari check and copy those of all cells.
+        """
+        layer: Points | None = self.layer("markers")
+        if layer is None or layer not in self._drawn:
+            return
+        places = np.searchsorted(self._rows, rows)
+        inside = places < len(self._rows)
+        inside[inside] = self._rows[places[inside]] == rows[inside]
+        places, rows = places[inside], rows[inside]
+        if not len(places):
+            return
+        signs = painted.symbols(self._session, rows)
+        faces = painted.fill(self._session, rows)
+        symbol = type(layer.symbol[0])
+        with self._at_work():
+            layer.symbol[places] = [symbol(sign) for sign in signs]
+            layer.face_color[places] = faces
+            layer.border_color[places] = painted.paint(self._session, rows)
+            layer.refresh(extent=False, thumbnail=False)
+        known = self._drawn[layer]
+        known[0][places], known[1][places] = signs, faces
+
+    def _on_labels(self, rows: NDArray[np.int64]) -> None:
+        if len(rows) <= FEW:
+            self._repaint_markers(rows)
+        else:
+            self._recolor_markers()
         if self._session.display.color_by == "label":
             self._tracks.recolor(self.layer("tracks"))
             self._recolor_outlines()

@@ -3,46 +3,94 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
+from napari_cellsci.panels.cells.choice import CropSettings
 from napari_cellsci.panels.cells.fields import named
 from napari_cellsci.viewer import adapters
 
-_OPTIONS = {"pixel_size": "--pixel-size", "fov_px": "--fov-px", "fov_um": "--fov"}
 
-
-def as_python(
-    path: str, layers: Mapping[str, Any], numbers: Mapping[str, float]
-) -> str:
-    """Return the call that makes a project.
+@dataclass(frozen=True)
+class Request:
+    """What is to be cut and where it goes.
 
     Parameters
     ----------
     path : str
-        Folder to make.
+        Folder of the project.
     layers : mapping
         Layers that are given, by argument name: image, tracks, masks.
-    numbers : mapping
-        Further arguments.
+    settings : CropSettings
+    adds : bool
+        Whether the movie joins a project that exists already.
     """
-    arguments = [f"    {path!r},"]
-    arguments += [f"    {name}={named(layer)}," for name, layer in layers.items()]
-    arguments += [f"    {name}={number}," for name, number in numbers.items()]
-    start = "from napari_cellsci import Project\n\nproject = Project.create("
-    return "\n".join([start, *arguments, ")"])
+
+    path: str
+    layers: Mapping[str, Any]
+    settings: CropSettings
+    adds: bool = False
+
+    def sources(self) -> dict[str, Any]:
+        """Return the layers by the argument of `Project.create` that takes them."""
+        found = dict(self.layers)
+        if "masks" not in found or "tracks" in found:
+            return found
+        # Labels whose values follow cells are tracks of their own.
+        if adapters.looks_tracked(adapters.level_zero(found["masks"])):
+            found["tracks"] = found.pop("masks")
+        return found
+
+    def values(self) -> dict[str, Any]:
+        """Return the further arguments, leaving out what is so anyway."""
+        given = self.settings
+        found: dict[str, Any] = {}
+        if given.extra is not None:
+            found["axes"] = adapters.axes_of(self.layers["image"], given.extra)
+        if given.pixel_size is not None:
+            found["pixel_size"] = _short(given.pixel_size)
+        if given.frame_interval is not None:
+            found["frame_interval"] = _short(given.frame_interval)
+        if self.adds:
+            return found
+        found["fov_um" if given.fov_unit == "µm" else "fov_px"] = _short(given.fov)
+        if given.channels != (0,):
+            found["channels"] = given.channels
+        if given.z != "max":
+            found["z"] = given.z
+        return found
 
 
-def as_command(
-    path: str, layers: Mapping[str, Any], numbers: Mapping[str, float]
-) -> str | None:
-    """Return the command that makes a project, None where a layer has no file."""
-    files = {name: adapters.file_of(layer) for name, layer in layers.items()}
+def _short(number: float) -> float:
+    return float(f"{number:.7g}")
+
+
+def as_python(request: Request) -> str:
+    """Return the call that makes a project or adds a movie to one."""
+    arguments = [f"    {name}={named(of)}," for name, of in request.sources().items()]
+    arguments += [f"    {name}={value!r}," for name, value in request.values().items()]
+    start = ["from napari_cellsci import Project", ""]
+    if request.adds:
+        start += [f"project = Project.open({request.path!r})", "project.add_movie("]
+    else:
+        start += ["project = Project.create(", f"    {request.path!r},"]
+    return "\n".join([*start, *arguments, ")"])
+
+
+def as_command(request: Request) -> str | None:
+    """Return the command that does the same, None where a layer has no file."""
+    files = {name: adapters.file_of(layer) for name, layer in request.sources().items()}
     if None in files.values() or not {"image"} < set(files):
         return None
-    named = "".join(f' --{name} "{file}"' for name, file in files.items())
-    options = "".join(
-        f" {_OPTIONS[name]} {number}"
-        for name, number in numbers.items()
-        if name in _OPTIONS
-    )
-    return f'cellsci new "{path}"{named}{options}'
+    words = ["cellsci", "add" if request.adds else "new", f'"{request.path}"']
+    words += [f'--{name} "{file}"' for name, file in files.items()]
+    words += [_option(name, value) for name, value in request.values().items()]
+    return " ".join(words)
+
+
+def _option(name: str, value: Any) -> str:
+    if name == "channels":
+        return f"--channel {','.join(map(str, value))}"
+    if name == "fov_um":
+        return f"--fov {value}"
+    return f"--{name.replace('_', '-')} {value}"

@@ -36,6 +36,19 @@ def number_box(
     return box
 
 
+def exact(box: QDoubleSpinBox, known: float) -> float:
+    """Return what a box holds: the known number where it only shows that one rounded.
+
+    Parameters
+    ----------
+    box : QDoubleSpinBox
+    known : float
+        What the box was filled with.
+    """
+    shown, half = box.value(), 0.5001 * 10.0 ** -box.decimals()
+    return known if abs(shown - known) <= half else shown
+
+
 class LayerChoices:
     """The layers of one kind that a user may choose, as a magicgui choice function.
 

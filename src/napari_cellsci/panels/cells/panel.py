@@ -37,9 +37,10 @@ from napari_cellsci.panels.cells.choice import (
     read_layers,
     what_is_missing,
 )
-from napari_cellsci.panels.cells.code import as_command, as_python
+from napari_cellsci.panels.cells.code import Request, as_command, as_python
 from napari_cellsci.panels.cells.fields import (
     channel_numbers,
+    exact,
     free_folder,
     is_taken,
     number_box,
@@ -70,6 +71,7 @@ class CellsPanel(PanelBase):
         self._preview_timer.setInterval(PREVIEW_DELAY_MS)
         self._preview_timer.timeout.connect(self._start_preview)
         self._image_seen: int | None = None
+        self._known = (0.0, 0.0)  # pixel size (µm) and interval (min) of the image
         self._path_typed = False
         self._tried: tuple[object, ...] = ()
         self.trouble = ""
@@ -189,13 +191,14 @@ class CellsPanel(PanelBase):
         InputError
             If the channels are not numbers.
         """
+        plane = self.plane.currentData()
         return CropSettings(
-            pixel_size=self.pixel_size.value() or None,
-            frame_interval=(self.interval.value() or 0) * 60 or None,
+            pixel_size=exact(self.pixel_size, self._known[0]) or None,
+            frame_interval=exact(self.interval, self._known[1]) * 60 or None,
             fov=self.fov.value(),
             fov_unit=self.fov_unit.currentText(),  # type: ignore[arg-type]
             channels=channel_numbers(self.channels.text()),
-            z=self.plane.currentData() or "max",
+            z="max" if plane is None else plane,
             extra=self.extra.currentData(),
         )
 
@@ -228,7 +231,17 @@ class CellsPanel(PanelBase):
 
     def _asked(self) -> tuple[object, ...]:
         """Return what is chosen, for telling whether it has changed."""
-        return (*map(id, self.layers()), self.path.text(), *self._numbers().items())
+        return (
+            *map(id, self.layers()),
+            self.path.text(),
+            self.pixel_size.value(),
+            self.interval.value(),
+            self.fov.value(),
+            self.fov_unit.currentText(),
+            self.channels.text(),
+            self.plane.currentData(),
+            self.extra.currentData(),
+        )
 
     def open_project(self) -> None:
         """Ask for a project folder and open it."""
@@ -295,8 +308,12 @@ class CellsPanel(PanelBase):
         if image is None or id(image) == self._image_seen:
             return
         self._image_seen = id(image)
-        self.pixel_size.setValue(adapters.known_pixel_size(image) or 0)
-        self.interval.setValue((adapters.known_frame_interval(image) or 0) / 60)
+        self._known = (
+            adapters.known_pixel_size(image) or 0,
+            (adapters.known_frame_interval(image) or 0) / 60,
+        )
+        self.pixel_size.setValue(self._known[0])
+        self.interval.setValue(self._known[1])
         self._fill_planes()
         self._suggest_path()
         self._on_choice()
@@ -433,28 +450,23 @@ class CellsPanel(PanelBase):
 
     def python_code(self) -> str | None:
         """Return the call that makes the project."""
-        layers = self._given()
-        if "image" not in layers or not self.path.text():
-            return None
-        return as_python(self.path.text(), layers, self._numbers())
+        request = self._request()
+        return None if request is None else as_python(request)
 
     def command_line(self) -> str | None:
         """Return the command that makes the project, where the layers have files."""
-        if not self.path.text():
-            return None
-        return as_command(self.path.text(), self._given(), self._numbers())
+        request = self._request()
+        return None if request is None else as_command(request)
 
     def _given(self) -> dict[str, Any]:
         names = ("image", "tracks", "masks")
         chosen = zip(names, self.layers(), strict=True)
         return {name: layer for name, layer in chosen if layer is not None}
 
-    def _numbers(self) -> dict[str, float]:
-        numbers = {}
-        if self.pixel_size.value():
-            numbers["pixel_size"] = round(self.pixel_size.value(), 6)
-        unit = "fov_um" if self.fov_unit.currentText() == "µm" else "fov_px"
-        numbers[unit] = round(self.fov.value(), 4)
-        if self.interval.value():
-            numbers["frame_interval"] = round(self.interval.value() * 60, 4)
-        return numbers
+    def _request(self) -> Request | None:
+        layers, path = self._given(), self.path.text().strip()
+        if "image" not in layers or not path:
+            return None
+        with suppress(InputError):  # channels that are no numbers
+            return Request(path, layers, self.settings(), self._adds())
+        return None
