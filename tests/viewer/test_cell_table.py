@@ -77,3 +77,18 @@ def test_missing_objects_and_planes_are_known_as_missing() -> None:
     with_some = cells.assign(label_id=[3, np.nan], z=[np.nan, np.nan])
     assert CellTable(with_some).label.tolist() == [3, 0]
     assert CellTable(with_some).z is None
+
+
+def test_time_since_division_is_told_by_tracks_with_a_parent() -> None:
+    cells = pd.DataFrame(
+        {
+            "movie": ["a"] * 6 + ["b"],
+            "track_id": [1, 2, 2, 2, 3, 4, 2],
+            "t": [0, 5, 3, 4, 3, 9, 7],
+            "parent": [0, 1, 1, 1, 3, 1, 0],
+        }
+    ).assign(y=0.0, x=0.0)
+    assert CellTable(cells).since_division.tolist() == [-1, 2, 0, 1, -1, 0, -1]
+    without = CellTable(cells.drop(columns="parent"))
+    assert without.since_division.tolist() == [-1] * 7
+    assert len(CellTable(cells.iloc[:0]).since_division) == 0

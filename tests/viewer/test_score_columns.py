@@ -86,3 +86,21 @@ def test_the_table_counts_every_label_and_how_it_is_called() -> None:
     other = found["prometaphase"]
     assert (other.n, other.called) == (3, (0, 3))
     assert (other.uncertain, other.outside, other.sure) == (1, 1, 1)
+
+
+def test_a_daughter_called_metaphase_is_uncertain_however_sure_the_heads_are() -> None:
+    table = pd.DataFrame(
+        {
+            "score": [5.0, 5.0, -5.0],
+            "score_sd": np.zeros(3),
+            "probability": [0.99, 0.99, 0.01],
+            "prediction": ["metaphase", "metaphase", "interphase"],
+            "ood": np.zeros(3),
+        }
+    )
+    newborn = np.array([False, True, True])
+    scores = ScoreColumns.from_table(table, 3, CLASSES, 0.95, newborn)
+    assert scores.just_divided.tolist() == [False, True, False]
+    assert scores.uncertain.tolist() == [False, True, False]
+    three = ScoreColumns.from_table(table, 3, (*CLASSES, "anaphase"), 0.95, newborn)
+    assert not three.just_divided.any()

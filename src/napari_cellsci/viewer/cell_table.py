@@ -19,8 +19,8 @@ class CellTable:
     Parameters
     ----------
     cells : DataFrame
-        Index 0…n−1 with columns movie, track_id, t, y, x and, where known, z and
-        label_id (0 = none).
+        Index 0…n−1 with columns movie, track_id, t, y, x and, where known, z,
+        label_id (0 = none) and parent (0 = none).
 
     Attributes
     ----------
@@ -28,6 +28,8 @@ class CellTable:
         Names of the movies in the order of their first cell.
     movie, track, t, label : array (n,) of int
         `movie` is a position in `movies`.
+    since_division : array (n,) of int
+        Frames since its track began by a division; -1 if it did not, or so it seems.
     y, x : array (n,) of float
     z : array (n,) of float or None
     """
@@ -44,6 +46,7 @@ class CellTable:
         self.z = _optional(cells, "z", np.float64)
         label = _optional(cells, "label_id", np.int64)
         self.label = np.zeros(len(cells), np.int64) if label is None else label
+        self.since_division = _since_division(cells, self.movie, self.track, self.t)
         self._by_frame, self._frame_of = _grouped(self.movie, self.t)
         self._by_track, self._track_of = _grouped(self.movie, self.track, self.t)
 
@@ -102,6 +105,19 @@ class CellTable:
         at = int(np.searchsorted(self.t[rows], t))
         found = at < len(rows) and self.t[rows[at]] == t
         return int(rows[at]) if found else None
+
+
+def _since_division(cells: pd.DataFrame, movie: Rows, track: Rows, t: Rows) -> Rows:
+    parent = _optional(cells, "parent", np.int64)
+    if parent is None:
+        return np.full(len(t), -1, np.int64)
+    number = np.unique(np.column_stack([movie, track]), axis=0, return_inverse=True)[1]
+    number = number.ravel()
+    first = np.full(number.max(initial=-1) + 1, np.iinfo(np.int64).max)
+    np.minimum.at(first, number, t)
+    # Some files call a track without a parent its own parent.
+    born = (parent > 0) & (parent != track)
+    return np.where(born, t - first[number], -1)
 
 
 def _optional(cells: pd.DataFrame, name: str, dtype: Any) -> NDArray[Any] | None:

@@ -45,6 +45,8 @@ def _verdict(scores: ScoreColumns, row: int) -> list[str]:
     phrases = [f"called {called}"]
     if scores.outside[row]:
         phrases[0] += ", but out-of-distribution"
+    elif scores.just_divided[row]:
+        phrases[0] += ", but it has just been born by a division"
     elif scores.uncertain[row]:
         phrases[0] += ", but uncertain"
     spread = scores.score_sd[row]

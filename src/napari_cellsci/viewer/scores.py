@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 BLANK = "blank"
 SURE = 0.9
 """Probability from which a prediction counts as certain."""
+DIVIDED = 20 * 60.0
+"""Seconds after a division in which no cell is in mitosis again; one frame at least."""
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -31,6 +33,8 @@ class ScoreColumns:
         Classes, and "blank" after them.
     threshold : float
         `ood` from which a cell is called out-of-distribution.
+    newborn : array (n,) of bool
+        Cells whose track has only just begun by a division.
     """
 
     score: NDArray[np.float32]
@@ -40,10 +44,16 @@ class ScoreColumns:
     prediction: NDArray[np.int64]
     names: tuple[str, ...]
     threshold: float
+    newborn: NDArray[np.bool_]
 
     @classmethod
     def from_table(
-        cls, table: pd.DataFrame, n: int, classes: Sequence[str], threshold: float
+        cls,
+        table: pd.DataFrame,
+        n: int,
+        classes: Sequence[str],
+        threshold: float,
+        newborn: NDArray[np.bool_] | None = None,
     ) -> ScoreColumns:
         """Read a table of scores indexed by row id.
 
@@ -57,6 +67,8 @@ class ScoreColumns:
             The classes, in the classifier's order.
         threshold : float
             See above.
+        newborn : array (n,) of bool, optional
+            See above; by default none is.
         """
         rows = table.index.to_numpy(dtype=np.int64)
         names = (*classes, BLANK)
@@ -71,7 +83,11 @@ class ScoreColumns:
                 values[rows] = table[name].to_numpy(dtype=np.float32)
             columns.append(values)
         score, score_sd, probability, ood = columns
-        return cls(score, score_sd, probability, ood, prediction, names, threshold)
+        if newborn is None:
+            newborn = np.zeros(n, bool)
+        return cls(
+            score, score_sd, probability, ood, prediction, names, threshold, newborn
+        )
 
     @property
     def n_classes(self) -> int:
@@ -98,15 +114,26 @@ class ScoreColumns:
         """Which cells the classifier cannot place.
 
         Either the probability of the predicted class is below 0.9, or the spread of
-        the heads reaches across the border between the classes. (The score's sign
-        decides what is predicted; where one class was rare among the labels, the
-        probability of that class may be small although the score is above 0.)
+        the heads reaches across the border between the classes, or its track says
+        otherwise (`just_divided`). (The score's sign decides what is predicted; where
+        one class was rare among the labels, the probability of that class may be small
+        although the score is above 0.)
         """
         known = self.scored & ~self.blank
-        sure = self.certainty >= SURE
+        sure = (self.certainty >= SURE) & ~self.just_divided
         if self.n_classes == 2:
             sure &= np.abs(self.score) >= np.nan_to_num(self.score_sd)
         return known & ~sure
+
+    @property
+    def just_divided(self) -> NDArray[np.bool_]:
+        """Which cells are called the second of two classes right after a division.
+
+        A daughter seen alone looks like a short metaphase plate; its track knows.
+        """
+        if self.n_classes != 2:
+            return np.zeros(len(self.score), bool)
+        return self.scored & self.newborn & (self.prediction == 1)
 
     @property
     def certainty(self) -> NDArray[np.float32]:

@@ -18,7 +18,7 @@ from psygnal import Signal
 from napari_cellsci.viewer.cell_table import CellTable
 from napari_cellsci.viewer.clock import Clock
 from napari_cellsci.viewer.colors import UNLABELLED, ScoreScale
-from napari_cellsci.viewer.scores import BLANK, ScoreColumns
+from napari_cellsci.viewer.scores import BLANK, DIVIDED, ScoreColumns
 
 if TYPE_CHECKING:
     from napari.viewer import Viewer
@@ -245,6 +245,17 @@ class Session:
         """Colours of the scores."""
         return self._scale
 
+    def _newborn(self) -> NDArray[np.bool_]:
+        """Return which cells' tracks have only just begun by a division."""
+        assert self._table is not None
+        lasts = [
+            DIVIDED / (self._infos[name].frame_interval or DIVIDED)
+            for name in self._table.movies
+        ]
+        age = self._table.since_division
+        most = np.maximum(np.round(lasts), 1)[self._table.movie]
+        return np.asarray((age >= 0) & (age <= most))
+
     @property
     def bundle(self) -> Bundle | None:
         """The classifier whose scores are shown."""
@@ -256,7 +267,7 @@ class Session:
             return
         table, classes = _called_now(self._project, scores)
         self._scores = ScoreColumns.from_table(
-            table, len(self._table), classes, _threshold(bundle)
+            table, len(self._table), classes, _threshold(bundle), self._newborn()
         )
         self._bundle = bundle
         self._scale = ScoreScale.of(self._scores.score)

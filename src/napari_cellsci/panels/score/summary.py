@@ -84,6 +84,12 @@ class NumberTable(QTableWidget):
         return item
 
 
+_UNCERTAIN = (
+    "Uncertain: probability below 0.9, or the models disagree on the side, or the cell "
+    "has just been born by a division"
+)
+
+
 def in_words(scores: ScoreColumns) -> list[tuple[str, str]]:
     """Return what was found, as lines of words and a number."""
     found = [
@@ -108,7 +114,7 @@ def called_columns(names: Sequence[str]) -> list[tuple[str, str]]:
         ("label", "What a person said the cell is"),
         ("n", "Labelled cells with a score"),
         *called,
-        ("?", "Uncertain: probability below 0.9, or the models disagree on the side"),
+        ("?", _UNCERTAIN),
         ("◌", "Out-of-distribution: unlike anything the classifier has learned"),
     ]
 
