@@ -121,12 +121,15 @@ def test_the_reconstruction_comes_from_the_classifiers_encoder(
 
     qtbot.waitUntil(shown, timeout=60_000)
     first = panel.again.image
+    assert not panel.again.outdated
     session.select(5)
     session.select(9)
+    assert panel.again.outdated  # faded until the picture is of this cell
 
     def another() -> None:
         assert panel.reconstructor.job.state.value == "done"
         assert panel.again.image != first
+        assert not panel.again.outdated
 
     qtbot.waitUntil(another, timeout=60_000)
 

@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
+import tifffile
 
 from napari_cellsci.errors import InputError
 from napari_cellsci.panels._jobs import Job, JobState
@@ -195,3 +198,34 @@ def test_closing_the_viewer_cancels_and_ends_the_thread(
     assert ended.is_set()
     settled(qtbot, job)
     assert job.state is JobState.IDLE
+
+
+def test_closing_the_viewer_while_cropping_leaves_no_half_made_project(
+    make_napari_viewer: Callable[..., Any],
+    mitosis_files: Path,
+    tmp_path: Path,
+    qtbot: Any,
+) -> None:
+    from superqt.utils import FunctionWorker
+
+    from napari_cellsci.panels.cells.panel import CellsPanel
+    from napari_cellsci.project import Project
+
+    viewer = make_napari_viewer()
+    panel = CellsPanel(viewer)
+    viewer.window.add_dock_widget(panel)
+    viewer.add_image(tifffile.imread(mitosis_files / "movie.tif"))
+    viewer.add_labels(tifffile.imread(mitosis_files / "labels.tif"))
+    panel.pixel_size.setValue(0.333)
+    panel.path.setText(str(tmp_path / "made"))
+    panel._on_path()
+    panel.run()
+    job = panel.service.job
+    assert job.state.busy
+    viewer.close()
+    FunctionWorker.await_workers(30_000)
+    settled(qtbot, job)
+    left = os.listdir(tmp_path)
+    assert left in ([], ["made"])
+    if left:  # it was whole before it could be cancelled
+        Project.open(tmp_path / "made").close()
