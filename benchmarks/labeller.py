@@ -2,12 +2,14 @@
 
     OMP_NUM_THREADS=1 nice python benchmarks/labeller.py --out labeller.json
     … --project FOLDER --labels CSV        # on cells of one's own
+    … --crops NPZ --labels CSV --classes inter,meta
 
 Cells of simulated movies with about 2% metaphases are encoded by the encoder that ships
-(its heads are not used). In every repeat half of the tracks are for labelling and the
-others are judged on; the labeller is shown ten cells at a time, answers interphase or
-metaphase, and passes on cells of other phases, which costs a look like any other. Three
-heads learn from all answers after each ten. Heads of all repeats learn as one batch.
+(its heads are not used). As many further movies are judged on (of one's own
+cells: half of the tracks, other ones in every repeat). The labeller is shown twenty
+cells at a time, answers interphase or metaphase, and passes on cells of other phases,
+which costs a look like any other. Three heads learn from all answers after each twenty;
+those of all repeats learn as one batch.
 What counts is the number of looks after which balanced accuracy on the held-out tracks
 first reaches a goal and keeps it for the next round.
 """
@@ -30,8 +32,9 @@ from napari_cellsci.heads.batched import BatchedMLP
 from napari_cellsci.heads.evaluate import balanced_accuracy
 from napari_cellsci.heads.training import train_batched
 from napari_cellsci.labels.queue import Pool, stretch_frames, suggest
+from napari_cellsci.project.bundles import shipped_bundle
 
-BATCH, HEADS, STEPS = 10, 3, 250
+BATCH, HEADS, STEPS = 20, 3, 800
 GOALS = (0.95, 0.98)
 NAMES = ("interphase", "metaphase")
 OTHER = 2
@@ -41,7 +44,7 @@ def simulated(folder: Path, movies: int) -> dict[str, Any]:
     """Return latents (n, 8, D), classes, tracks and frames of simulated movies."""
     project: Any = None
     truths = []
-    for seed in range(movies):
+    for seed in range(2 * movies):
         config = SimulationConfig(
             frames=40, cells=36, size=448, cycle_length=80, seed=100 + seed
         )
@@ -53,7 +56,9 @@ def simulated(folder: Path, movies: int) -> dict[str, Any]:
             project.add_movie(**given, name=f"m{seed}")
         truth = pd.read_csv(sample / "truth.csv").assign(movie=f"m{seed}")
         truths.append(truth)
-    return encoded(project, pd.concat(truths))
+    first = [f"m{seed}" for seed in range(movies)]
+    mine = project.cells["movie"].isin(first).to_numpy()
+    return {**encoded(project, pd.concat(truths)), "mine": mine}
 
 
 def encoded(project: Project, truth: pd.DataFrame) -> dict[str, Any]:
@@ -76,9 +81,29 @@ def encoded(project: Project, truth: pd.DataFrame) -> dict[str, Any]:
         "t": cells["t"].to_numpy(),
         "stretch": stretch_frames(interval),
         "unknown": pd.isna(names),
+        "mine": np.zeros(len(cells), bool),
     }
     project.close()
     return project_cells
+
+
+def from_crops(path: Path, truth: pd.DataFrame, names: list[str]) -> dict[str, Any]:
+    """Return what the study needs of crops (n, C, 64, 64) and their classes, by row."""
+    images = np.load(path)["images"][:, :1]
+    encoder = shipped_bundle().encoder
+    assert encoder is not None
+    classes = truth["class"].to_numpy()
+    y = np.array([names.index(n) if n in names else OTHER for n in classes])
+    n = len(y)
+    return {
+        "latents": np.asarray(encoder.encode(images, views=True), np.float32),
+        "y": y,
+        "track": truth["cell_group"].to_numpy(),
+        "t": truth["frame"].to_numpy(),
+        "stretch": 1,
+        "unknown": np.zeros(n, bool),
+        "mine": np.zeros(n, bool),
+    }
 
 
 class Repeat:
@@ -88,7 +113,8 @@ class Repeat:
         self.data, self.order, self.seed = data, order, seed
         rng = np.random.default_rng(seed)
         tracks = rng.permutation(np.unique(data["track"]))
-        mine = np.isin(data["track"], tracks[: len(tracks) // 2])
+        half = np.isin(data["track"], tracks[: len(tracks) // 2])
+        mine = data["mine"] if data["mine"].any() else half
         self.labels = np.full(len(mine), -1)
         self.closed = ~mine | data["unknown"]
         self.test = np.flatnonzero(~mine & (data["y"] != OTHER) & ~data["unknown"])
@@ -102,10 +128,15 @@ class Repeat:
         given = self.labels[self.labels >= 0]
         return bool((np.bincount(given, minlength=2)[:2] > 0).all())
 
-    def look(self) -> None:
+    @property
+    def over(self) -> bool:
+        """Whether everything was shown."""
+        return not ((self.labels < 0) & ~self.closed).any()
+
+    def look(self, batch: int) -> None:
         """Show the next cells to the labeller."""
         if self.order == "random":
-            rows = self.random[self.looks : self.looks + BATCH]
+            rows = self.random[self.looks : self.looks + batch]
         else:
             data = self.data
             pool = Pool(
@@ -119,7 +150,7 @@ class Repeat:
                 stretch=data["stretch"],
             )
             seed = self.seed + self.looks
-            rows = np.array([p.row for p in suggest(pool, BATCH, seed)], int)
+            rows = np.array([p.row for p in suggest(pool, batch, seed)], int)
         self.looks += len(rows)
         answers = self.data["y"][rows]
         self.closed[rows[answers == OTHER]] = True
@@ -173,19 +204,21 @@ def learn(data: dict[str, Any], repeats: list[Repeat], turn: int) -> None:
         repeat.judge(0.5 * (1 + np.tanh(0.5 * mean)))
 
 
-def study(data: dict[str, Any], repeats: int, looks: int) -> dict[str, Any]:
+def study(data: dict[str, Any], repeats: int, looks: int, batch: int) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for order in ("queue", "random"):
         runs = [Repeat(data, order, seed) for seed in range(repeats)]
-        for turn in range(looks // BATCH):
+        for turn in range(looks // batch):
             for run in runs:
-                run.look()
+                run.look(batch)
             learn(data, runs, turn)
+            if all(run.over for run in runs):
+                break
             done = sum(run.needed(GOALS[-1]) < np.inf for run in runs)
             best = [run.curve[-1][1] for run in runs if run.curve]
             middle = f"{np.median(best):.3f}" if best else "–"
             print(
-                f"{order} {(turn + 1) * BATCH:5d} looks: {middle}, {done} done",
+                f"{order} {(turn + 1) * batch:5d} looks: {middle}, {done} done",
                 flush=True,
             )
             if done == repeats:
@@ -201,9 +234,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--repeats", type=int, default=20)
     parser.add_argument("--movies", type=int, default=3)
-    parser.add_argument("--looks", type=int, default=1500)
+    parser.add_argument("--looks", type=int, default=800)
+    parser.add_argument("--batch", type=int, default=BATCH, help="looks per round")
     parser.add_argument("--project", type=Path)
     parser.add_argument("--labels", type=Path)
+    parser.add_argument("--crops", type=Path)
+    parser.add_argument("--classes", default=",".join(NAMES))
     parser.add_argument("--keep", type=Path, help="where latents are kept (.npz)")
     parser.add_argument("--out", type=Path)
     options = parser.parse_args()
@@ -212,6 +248,9 @@ def main() -> None:
         kept = np.load(options.keep)
         data = {name: kept[name] for name in kept.files}
         data["stretch"] = int(data["stretch"])
+    elif options.crops:
+        table = pd.read_csv(options.labels)
+        data = from_crops(options.crops, table, options.classes.split(","))
     elif options.project:
         data = encoded(Project.open(options.project), pd.read_csv(options.labels))
     else:
@@ -223,7 +262,7 @@ def main() -> None:
     share = counts[1] / counts.sum()
     rest = f"{counts[1]} metaphases ({share:.1%}), {counts[2]} of other phases"
     print(f"{counts.sum():,} cells, {rest}")
-    found = study(data, options.repeats, options.looks)
+    found = study(data, options.repeats, options.looks, options.batch)
     for goal in map(str, GOALS):
         for order in ("queue", "random"):
             needed = np.array(found[order]["needed"][goal])

@@ -92,6 +92,13 @@ def test_a_class_with_few_labels_is_searched_for() -> None:
     assert second.reason == "may be metaphase (P = 0.98), only 1 labelled"
 
 
+def test_before_any_label_the_rarer_class_is_searched_for() -> None:
+    p = np.tile([0.95, 0.05], (300, 1))
+    p[200] = (0.02, 0.98)
+    second = suggest(pool(probabilities=p), 2)[1]
+    assert (second.row, second.wish) == (200, "scarce")
+
+
 def test_many_cells_are_thinned_without_losing_the_uncertain_ones() -> None:
     n = 20_000
     p = np.tile([0.99, 0.01], (n, 1))

@@ -400,3 +400,68 @@ def test_the_docs_list_the_keys_of_the_registry() -> None:
     text = page.read_text(encoding="utf-8")
     for key, words in keys.help_rows():
         assert f"| `{key}` | {words} |" in text
+
+
+def test_markers_repainted_one_by_one_are_as_if_all_were(
+    panel: LabelPanel, session: Session, viewer: Any, mitosis: Any
+) -> None:
+    from napari_cellsci.viewer import painted
+
+    layer = tags.find(unwrapped(viewer), mitosis.path, "movie", "markers")
+    rows = session.table.rows_in("movie")  # type: ignore[union-attr]
+    mitosis.labels.set(4, "interphase")
+    mitosis.labels.set_many([1, 9, 30], "metaphase")
+    mitosis.labels.clear(9)
+    np.testing.assert_allclose(layer.face_color, painted.fill(session)[rows])
+    np.testing.assert_allclose(layer.border_color, painted.paint(session)[rows])
+    assert [str(s) for s in layer.symbol] == list(painted.symbols(session)[rows])
+
+
+class Mouse:
+    """A mouse event on a layer of the movie."""
+
+    button, type = 1, "mouse_press"
+
+    def __init__(self, place: Any, *modifiers: str) -> None:
+        self.position, self.pos = place, np.asarray(place[-2:]) * 10
+        self.modifiers = modifiers
+
+
+def test_shift_on_the_movie_adds_cells_and_takes_rectangles(
+    panel: LabelPanel, session: Session, viewer: Any, mitosis: Any
+) -> None:
+    from napari_cellsci.viewer.picking import Picker
+
+    layer = tags.find(unwrapped(viewer), mitosis.path, "movie", "markers")
+    table, picker = session.table, session.service(Picker)
+    assert table is not None
+    rows = table.rows_at("movie", 0)
+    session.select(int(rows[0]), go=True)
+
+    def at(y: float, x: float) -> Any:
+        return tuple(layer.data_to_world((0, y, x)))
+
+    def drag(start: Any, end: Any, *modifiers: str) -> None:
+        event = Mouse(start, *modifiers)
+        steps = picker.on_drag(layer, event)
+        next(steps)
+        event.type, event.position, event.pos = (
+            "mouse_move",
+            end,
+            np.asarray(end[-2:]) * 10,
+        )
+        next(steps)
+        event.type = "mouse_release"
+        assert list(steps) == []
+
+    second = int(rows[1])
+    place = at(table.y[second], table.x[second])
+    drag(place, place, "Shift")
+    assert session.selected.tolist() == sorted([int(rows[0]), second])
+    drag(place, place, "Shift")
+    assert session.selected.tolist() == [int(rows[0])]
+    drag(at(0, 0), at(400, 400), "Shift")
+    assert session.selected.tolist() == sorted(rows.tolist())
+    session.select(second)
+    drag(at(0, 0), at(400, 400))  # without Shift it moves the view
+    assert session.selected.tolist() == [second]

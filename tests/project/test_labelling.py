@@ -96,3 +96,21 @@ def test_suggest_prints_cells_with_reasons(ready: Project) -> None:
 def test_suggest_wants_a_number_of_cells(ready: Project, n: int) -> None:
     done = CliRunner().invoke(app, ["suggest", str(ready.path), "-n", str(n)])
     assert done.exit_code == 2
+
+
+def test_two_annotators_are_compared_from_the_command_line(ready: Project) -> None:
+    run, folder = CliRunner().invoke, str(ready.path)
+    csv = ready.path.parent / "bob.csv"
+    run(app, ["labels", "export", folder, str(csv)])
+    text = csv.read_text().replace("metaphase", "interphase", 1)
+    csv.write_text(text)
+    done = run(app, ["import-labels", folder, str(csv), "--annotator", "bob"])
+    assert done.exit_code == 0
+    said = run(app, ["labels", "agreement", folder, ready.labels.who, "bob", "--json"])
+    found = json.loads(said.stdout)
+    assert found["cells"] == len(ready.labels)
+    assert len(found["disputed"]) == 1
+    assert 0.9 < found["kappa"] < 1
+    assert ready.labels.refresh()
+    undone = run(app, ["labels", "undo", folder, "--annotator", "bob", "--json"])
+    assert len(json.loads(undone.stdout)["actions"]) == 1

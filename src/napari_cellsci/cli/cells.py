@@ -250,6 +250,9 @@ def import_labels(
             "not trained.",
         ),
     ] = False,
+    annotator: Annotated[
+        str | None, typer.Option(help="Whose labels these are; yours by default.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Read labels from a table; one import is undone as one."""
@@ -258,7 +261,7 @@ def import_labels(
 
         with Project.open(project) as opened:
             report = opened.labels.import_csv(
-                csv, max_distance, add_classes=add_classes
+                csv, max_distance, add_classes=add_classes, who=annotator
             )
             unmatched = report.unmatched
             for row in unmatched.head(10).itertuples():

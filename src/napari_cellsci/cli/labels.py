@@ -141,7 +141,7 @@ def _reverse(
                 action = labels.undo() if kind == "undo" else labels.redo()
                 if action is None:
                     break
-                done.append(labels.history().loc[action.id, "what"])
+                done.append(str(labels.history().loc[action.id, "what"]))
             who, counts = labels.who, labels.counts()
         words = "\n".join(f"{kind}: {what}" for what in done)
         nothing = f"{who} has done nothing here that could be {_PAST[kind]}."

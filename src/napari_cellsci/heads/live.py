@@ -29,8 +29,10 @@ from napari_cellsci.heads.training import model_seed, train_batched
 from napari_cellsci.labels.checks import CurvePoint
 from napari_cellsci.tasks import CancelToken, OnEvent, ignore
 
-MODELS, UNSEEN, STEPS = 10, 2, 400
-"""Heads for all cells, heads per part of the tracks, and gradient steps."""
+MODELS, UNSEEN = 10, 2
+"""Heads for all cells, and heads per part of the tracks."""
+STEPS, MOST_STEPS, PER_LABEL = 400, 600, 2
+"""Gradient steps at least, at most, and for every label in between."""
 SHARES = (0.25, 0.5)
 """Parts of the labels on which further heads are trained, for the learning curve."""
 
@@ -60,7 +62,7 @@ def train_live(
     n_classes: int = 2,
     *,
     models: int = MODELS,
-    steps: int = STEPS,
+    steps: int | None = None,
     class_names: Sequence[str] | None = None,
     seed: int = 0,
     on_event: OnEvent = ignore,
@@ -75,7 +77,9 @@ def train_live(
         Classes from 0.
     groups : array (n,)
         The track of each cell; no track is both trained and tested on.
-    n_classes, models, steps, seed : int
+    n_classes, models, seed : int
+    steps : int, optional
+        Gradient steps; by default more for more labels.
     class_names : sequence of str, optional
         For messages.
     on_event, token
@@ -89,6 +93,8 @@ def train_live(
     known = LabelledLatents.check(
         latents, y, groups, n_classes, class_names=class_names, folds=5, seed=seed
     )
+    if steps is None:
+        steps = int(np.clip(PER_LABEL * len(known), STEPS, MOST_STEPS))
     config = DenseConfig(
         models=models, min_steps=steps, epochs=1, dropout=0.0, folds=5, seed=seed
     )

@@ -139,6 +139,7 @@ class _Queue:
             rows = np.sort(self._thinned(rows))
         self._rows = rows
         self._z = np.asarray(pool.latents, np.float32)[rows]
+        self._norms = (self._z**2).sum(1)
         self._open = np.ones(len(rows), bool)
         self._distance = np.full(len(rows), np.inf, np.float32)
         self._known = np.flatnonzero(pool.labels >= 0)
@@ -163,13 +164,14 @@ class _Queue:
         first = np.argpartition(unsure, half)[:half]
         rest = np.setdiff1d(np.arange(len(rows)), first)
         chance = self._rng.choice(rest, _POOL - half, replace=False)
-        return rows[np.concatenate([first, chance])]
+        return np.asarray(rows[np.concatenate([first, chance])])
 
     def _push(self, z: NDArray[np.floating]) -> None:
         """Take in that these latents have been looked at."""
-        for one in np.atleast_2d(np.asarray(z, np.float32)):
-            away = np.sqrt(((self._z - one) ** 2).sum(1))
-            np.minimum(self._distance, away, out=self._distance)
+        seen = np.atleast_2d(np.asarray(z, np.float32))
+        squared = (seen**2).sum(1) - 2 * self._z @ seen.T + self._norms[:, np.newaxis]
+        away = np.sqrt(np.maximum(squared.min(1), 0))
+        np.minimum(self._distance, away, out=self._distance)
 
     def _usual_distance(self) -> float:
         """Return how far two cells of this pool usually are apart."""
@@ -195,8 +197,13 @@ class _Queue:
         counts = np.sort(self._counts)
         return bool(counts[1] >= _SCARCE * max(counts[0], 1) or counts[0] == 0)
 
+    def _rarest(self) -> int:
+        """Return the class with the fewest labels; of several the least likely one."""
+        assert self._p is not None
+        return int(np.lexsort((self._p.mean(0), self._counts))[0])
+
     def _novelty(self) -> NDArray[np.float64]:
-        return np.minimum(self._distance / self._scale, 1.0).astype(np.float64)
+        return np.asarray(np.minimum(self._distance / self._scale, 1.0), np.float64)
 
     def _best(self, wish: Wish) -> int:
         """Return the place of the cell that fulfils a wish best."""
@@ -206,7 +213,7 @@ class _Queue:
         if wish == "uncertain":
             worth *= 1 - margins(self._p)
         else:
-            worth *= self._p[:, int(np.argmin(self._counts))]
+            worth *= self._p[:, self._rarest()]
         return int(np.argmax(np.where(self._open, worth, -1.0)))
 
     def _newest(self) -> int:
@@ -236,7 +243,7 @@ class _Queue:
             word = names[guess] if lead >= 0.1 else f"{names[guess]} or {names[second]}"
             return Pick(row, wish, f"undecided: {word}, margin {lead:.2f}", guess)
         if wish == "scarce":
-            rarest = int(np.argmin(self._counts))
+            rarest = self._rarest()
             few = f"only {int(self._counts[rarest])} labelled"
             said = f"may be {names[rarest]} (P = {p[rarest]:.2f}), {few}"
             return Pick(row, wish, said, guess)

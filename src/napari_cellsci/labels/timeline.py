@@ -224,4 +224,4 @@ def _farther(
     one: NDArray[np.floating], other: NDArray[np.floating], event: int
 ) -> NDArray[np.floating]:
     """Return the score farther on the event's side."""
-    return np.maximum(one, other) if event == 1 else np.minimum(one, other)
+    return np.asarray(np.maximum(one, other) if event == 1 else np.minimum(one, other))

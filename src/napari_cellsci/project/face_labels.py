@@ -138,7 +138,7 @@ class LabelsFace:
         labels = self._labels.as_series()
         called.loc[labels.index] = labels
         known = dict(zip(names, range(len(names)), strict=True))
-        codes = called.map(known).fillna(-1).to_numpy(dtype=np.int64)
+        codes = np.asarray(called.map(known).fillna(-1).to_numpy(), np.int64)
         groups, cells = self._bench.groups(), self._bench.cells()
         strength = np.abs(scores.table["score"].to_numpy(dtype=np.float64))
         found = timeline.events_of(
@@ -148,7 +148,9 @@ class LabelsFace:
             timeline.background_of(codes),
             strength,
         )
-        intervals = {info.name: info.frame_interval for info in self._bench.movies()}
+        intervals: dict[Any, float | None] = {
+            info.name: info.frame_interval for info in self._bench.movies()
+        }
         rows = []
         for event in found:
             movie, track = cells.loc[event.first, ["movie", "track_id"]]

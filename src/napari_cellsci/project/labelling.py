@@ -76,7 +76,8 @@ def trainable(bench: Bench, labels: Labels) -> tuple[LabelledCells, tuple[str, .
     labels.refresh()
     names = [known.name for known in labels.classes if known.position is not None]
     series, groups = labels.as_series(), bench.groups()
-    good, short = [], []
+    good: list[str] = []
+    short: list[str] = []
     for name in names:
         rows = series.index[series == name].to_numpy(dtype=np.int64)
         (good if len(np.unique(groups[rows])) >= 2 else short).append(name)
@@ -111,7 +112,8 @@ def learn(
     try:
         cells, classes = trainable(bench, labels)
     except InputError as error:
-        p, known = None, ()
+        p: NDArray[np.float64] | None = None
+        known: tuple[str, ...] = ()
         if prior is not None:  # a classifier made elsewhere knows where to begin
             p, known = probabilities(bench, prior, on_event, token), prior.classes
         pool = pool_of(bench, labels, latents, p, known, skipped)

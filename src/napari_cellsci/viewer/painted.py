@@ -52,27 +52,27 @@ def paint(
     return colors_of_codes(codes[rows], tuple(session.palette.values()))
 
 
-def fill(session: Session) -> FloatArray:
-    """Return the inside of every marker: its label's colour, else nothing."""
-    codes = session.label_codes()
+def fill(session: Session, rows: Any = slice(None)) -> FloatArray:
+    """Return the inside of markers: their label's colour, else nothing."""
+    codes = session.label_codes()[rows]
     colors = colors_of_codes(codes, tuple(session.palette.values()), FILLED_ALPHA)
     colors[codes < 0] = 0
     return colors
 
 
-def symbols(session: Session) -> NDArray[np.object_]:
-    """Return the symbol of every cell.
+def symbols(session: Session, rows: Any = slice(None)) -> NDArray[np.object_]:
+    """Return the symbols of cells.
 
     Labelled cells have their label's, others their prediction's; out-of-distribution
     and blank cells without a label have symbols of their own.
     """
     table = np.array(CLASS_SYMBOLS, dtype=object)
-    codes = codes_shown(session)
+    codes = codes_shown(session)[rows]
     found = table[np.where(codes < 0, 0, codes) % len(table)]
     if session.scores is not None:
-        free = session.label_codes() < 0
-        found[free & session.scores.outside] = OUTSIDE_SYMBOL
-        found[free & session.scores.blank] = BLANK_SYMBOL
+        free = session.label_codes()[rows] < 0
+        found[free & session.scores.outside[rows]] = OUTSIDE_SYMBOL
+        found[free & session.scores.blank[rows]] = BLANK_SYMBOL
     return found
 
 

@@ -83,19 +83,50 @@ class Picker:
         )
 
     def on_drag(self, layer: Layer, event: Any) -> Iterator[None]:
-        """Select the cell where the mouse is pressed and released."""
-        if event.button != 1 or not _is_idle(layer) or event.modifiers:
+        """Select the cell where the mouse is pressed and released.
+
+        With Shift the cell joins the selection or leaves it, and a drag takes all
+        cells of the frame within the rectangle.
+        """
+        modifiers = {str(getattr(m, "name", m)) for m in event.modifiers}
+        if event.button != 1 or not _is_idle(layer) or modifiers - {"Shift"}:
             return
-        start = np.asarray(event.pos)
+        start, began = np.asarray(event.pos), event.position
         far = False
         yield
         while event.type == "mouse_move":
             far = far or np.abs(np.asarray(event.pos) - start).max() > CLICK_PX
             yield
-        if not far:
-            row = self.cell_at(event.position)
-            if row is not None:
-                self._session.select(row)
+        if far:
+            if modifiers:
+                self._select_within(began, event.position)
+            return
+        row = self.cell_at(event.position)
+        if row is None:
+            return
+        if modifiers:
+            rows = np.setxor1d(self._session.selected, [row])
+            self._session.select_many(rows, row if row in rows else None)
+        else:
+            self._session.select(row)
+
+    def _select_within(self, one: Any, other: Any) -> None:
+        """Select the cells of the present frame between two places of the world."""
+        session, shown = self._session, self._session.shown
+        navigator = session.service(Navigator)
+        anchor, viewer = navigator.anchor(), session.viewer
+        if anchor is None or shown is None or viewer is None:
+            return
+        if viewer.dims.ndisplay > 2:
+            return
+        world = np.array([one, other], np.float64)[:, -anchor.ndim :]
+        corners = Affine.to_world(anchor).inverse()(world)[:, -2:]
+        low, high = corners.min(0), corners.max(0)
+        table = shown.table
+        rows = table.rows_at(shown.name, navigator.frame)
+        place = np.stack([table.y[rows], table.x[rows]], axis=1)
+        inside = ((place >= low) & (place <= high)).all(1)
+        session.select_many(np.union1d(session.selected, rows[inside]))
 
     def on_move(self, layer: Layer, event: Any) -> None:
         """Tell about the cell under the mouse, beside it and in the status bar."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,6 +42,13 @@ class Looks:
         """Compute anew when next asked."""
         self._stale = True
 
+    def look_again(self, rows: NDArray[np.int64]) -> None:
+        """Compute a few cells anew, after their labels changed."""
+        if not self._stale and len(rows) <= len(self._signs) // 10:
+            self._compute(rows)
+        else:
+            self._stale = True
+
     def of(self, row: int) -> tuple[QColor, str, bool]:
         """Return frame colour, sign, and whether a person labelled the cell.
 
@@ -53,17 +60,20 @@ class Looks:
         shape = _SHAPES.get(self._signs[row], self._signs[row])
         return QColor(red, green, blue), shape, bool(self._labelled[row])
 
-    def _compute(self) -> None:
+    def _compute(self, rows: Any = slice(None)) -> None:
         session = self._session
-        labels = session.label_codes()
-        self._labelled = labels >= 0
-        colors = painted.paint(session)
-        filled = painted.fill(session)
-        colors = np.where(self._labelled[:, np.newaxis], filled, colors)
-        self._colors = (colors[:, :3] * 255).astype(np.uint8)
-        self._signs = painted.symbols(session)
+        labelled = session.label_codes()[rows] >= 0
+        colors = painted.paint(session, rows)
+        colors = np.where(labelled[:, np.newaxis], painted.fill(session, rows), colors)
+        signs = painted.symbols(session, rows)
         if session.scores is None:
-            self._signs[~self._labelled] = ""
+            signs[~labelled] = ""
+        pixels = (colors[:, :3] * 255).astype(np.uint8)
+        if self._stale:
+            self._labelled, self._colors, self._signs = labelled, pixels, signs
+        else:
+            self._labelled[rows], self._colors[rows] = labelled, pixels
+            self._signs[rows] = signs
         self._stale = False
 
 

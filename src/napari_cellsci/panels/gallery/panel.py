@@ -288,9 +288,10 @@ class GalleryPanel(PanelBase):
         self._order_stale = self._order_stale or self._key not in ("time", "track")
         self.mark_dirty()
 
-    def _on_labels(self) -> None:
-        """Draw the frames anew; another label leaves the cells where they are."""
-        self._on_looks()
+    def _on_labels(self, rows: NDArray[np.int64]) -> None:
+        """Draw some frames anew; another label leaves the cells where they are."""
+        self.looks.look_again(rows)
+        self.view.viewport().update()
 
     def _on_classes(self) -> None:
         self._on_looks()

@@ -16,11 +16,11 @@ from qtpy.QtWidgets import (
     QStyleOptionViewItem,
 )
 
-from napari_cellsci.panels._theme import STEP, Theme, mix
+from napari_cellsci.panels._theme import STEP, Theme
 from napari_cellsci.panels.gallery.thumbnails import Thumbnails
 
-EDGE = 40
-"""Of a picture (px)."""
+EDGE, LINES = 44, 3
+"""Of a picture (px), and the lines of text: the title and two more."""
 _CARD = int(Qt.ItemDataRole.UserRole)
 _NOWHERE = QModelIndex()
 
@@ -80,7 +80,7 @@ class _Delegate(QStyledItemDelegate):
 
     def sizeHint(self, option: QStyleOptionViewItem, index: QModelIndex) -> QSize:
         card: Card = index.data(_CARD)
-        lines = 2 * option.fontMetrics.lineSpacing() + STEP
+        lines = LINES * option.fontMetrics.lineSpacing()
         return QSize(100, max(lines, EDGE if card.row >= 0 else 0) + 2 * STEP)
 
     def paint(
@@ -115,18 +115,18 @@ class _Delegate(QStyledItemDelegate):
         font.setStrikeOut(card.struck)
         painter.save()
         painter.setFont(font)
-        for number, (text, color) in enumerate(
-            ((card.title, theme.text), (card.detail, theme.muted))
-        ):
-            color = theme.muted if card.struck else color
-            painter.setPen(QColor(color))
-            elide = Qt.TextElideMode.ElideRight
-            shown = painter.fontMetrics().elidedText(text, elide, place.width())
-            painter.drawText(
-                QRect(place.left(), place.top() + number * line, place.width(), line),
-                int((Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter).value),
-                shown,
-            )
+        flag, sides = Qt.AlignmentFlag, Qt.TextFlag
+        left = int((flag.AlignLeft | flag.AlignTop).value)
+        painter.setPen(QColor(theme.muted if card.struck else theme.text))
+        elide = Qt.TextElideMode.ElideRight
+        title = painter.fontMetrics().elidedText(card.title, elide, place.width())
+        painter.drawText(place, left, title)
+        rest = QRect(
+            place.left(), place.top() + line, place.width(), (LINES - 1) * line
+        )
+        painter.setPen(QColor(theme.muted))
+        painter.setClipRect(rest)
+        painter.drawText(rest, left | int(sides.TextWordWrap.value), card.detail)
         painter.restore()
 
 
@@ -186,8 +186,3 @@ class CardList(QListView):
         card: Card = index.data(_CARD)
         if card.row >= 0:
             self.picked.emit(card.row)
-
-
-def faded(theme: Theme, color: str) -> str:
-    """Return a colour that steps back."""
-    return mix(color, theme.background, 0.4)

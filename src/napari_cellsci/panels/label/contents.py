@@ -87,7 +87,7 @@ def _disputed(session: Session, row: int) -> Card:
         names[codes[row]]
         for codes in (session.predicted_codes(), session.label_codes())
     )
-    detail = f"labelled {label}; the classifier says {said}"
+    detail = f"labelled {label}, the classifier says {said}"
     return Card(row, name_of(session, row), detail, session.palette[said])
 
 

@@ -208,6 +208,7 @@ class LabelPanel(PanelBase):
         self._tell()
         if project is None:
             return
+        self.service.begin()
         labels = project.labels
         self.classes.show_classes(labels.classes, labels.counts(), self.theme)
         self.ways_box.refresh()

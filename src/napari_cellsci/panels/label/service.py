@@ -61,7 +61,7 @@ class LabelService(QObject):
         self.new_labels = 0
         self.skipped: set[int] = set()
         self._passed: list[int] = []
-        self._again = False
+        self._again = self._begun = False
         self._holders = 0
         self._timer = QTimer(self)
         self._timer.setInterval(LOOK_MS)
@@ -211,6 +211,13 @@ class LabelService(QObject):
                 return str(pick.reason)
         return ""
 
+    def begin(self) -> None:
+        """Make the first queue, once, where all cells are encoded already."""
+        encoded = getattr(self._session.bundle, "encoder", None) is not None
+        if encoded and self.live is None and not self._begun:
+            self._begun = True
+            self.learn()
+
     def learn(self) -> None:
         """Train on the labels there are; scores and queue follow."""
         project = self._session.project
@@ -306,7 +313,7 @@ class LabelService(QObject):
             self.learn()
 
     def _on_project(self) -> None:
-        self.live, self._again = None, False
+        self.live, self._again, self._begun = None, False, False
         self.new_labels = 0
         self.skipped.clear()
         self._passed.clear()
