@@ -159,7 +159,9 @@ def test_kappa_equals_the_independent_reference() -> None:
 
 
 def test_agreement_on_one_class_alone_says_nothing() -> None:
-    same = pd.Series(["a", "a"])
+    few = pd.Series(["a", "a"])
+    assert "too few for" in agreement_of(few, few, "x", "y").sentence
+    same = pd.Series(["a"] * 12)
     assert "says nothing" in agreement_of(same, same, "x", "y").sentence
-    none = agreement_of(same, pd.Series(["a"], index=[9]), "x", "y")
+    none = agreement_of(same, pd.Series(["a"], index=[99]), "x", "y")
     assert "no cell in common" in none.sentence

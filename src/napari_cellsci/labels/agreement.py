@@ -9,6 +9,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 _Z95 = 1.959964
+_FEW = 10
+"""With fewer cells in common κ means nothing."""
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -58,6 +60,8 @@ class Agreement:
             f"{self.one} and {self.other} agree on {agreed:,} of {self.n:,} cells "
             "that both labelled"
         )
+        if self.n < _FEW:
+            return f"{said}; too few for Cohen's κ."
         if not np.isfinite(self.kappa):
             return f"{said}; all have one class, so κ says nothing."
         low, high = self.interval

@@ -16,6 +16,7 @@ from qtpy.QtWidgets import (
     QVBoxLayout,
     QWidget,
 )
+from superqt import QFlowLayout
 
 from napari_cellsci.panels._base import PanelBase
 from napari_cellsci.panels._jobs import JobState
@@ -111,20 +112,13 @@ class LabelPanel(PanelBase):
         top.setSpacing(2 * STEP)
         top.addWidget(self.picture, 0, Qt.AlignmentFlag.AlignTop)
         top.addLayout(right, 1)
-        row = QHBoxLayout()
-        row.setSpacing(STEP)
-        for name, part in (
-            ("back", 0),
-            ("next", 1),
-            ("accept", 1),
-            ("skip", 1),
-            ("undo", 0),
-            ("redo", 0),
-        ):
+        row = QFlowLayout()
+        row.setHorizontalSpacing(STEP)
+        row.setVerticalSpacing(STEP)
+        for name in ("back", "next", "accept", "skip", "undo", "redo"):
             button = self._buttons[name]
             button.setFocusPolicy(Qt.FocusPolicy.NoFocus)
-            button.setMinimumWidth(28 if not part else 1)
-            row.addWidget(button, part)
+            row.addWidget(button)
         self.current = QWidget()
         box = QVBoxLayout(self.current)
         box.setContentsMargins(0, 0, 0, 0)

@@ -43,6 +43,8 @@ if TYPE_CHECKING:
 _NOWHERE = QModelIndex()
 _ROLE = Qt.ItemDataRole
 _FLAG = QItemSelectionModel.SelectionFlag
+WORDS, NUMBERS = 112, 62
+"""Widths of columns (px)."""
 MOST_RUNS = 300
 """Qt's selections take seconds beyond some thousand pieces."""
 
@@ -230,7 +232,10 @@ class TablePanel(PanelBase):
             self.count.setText("?")
             return
         self._syncing = True
+        new = [c.name for c in columns] != [c.name for c in self.model.columns]
         self.model.show_cells(columns, np.flatnonzero(keep), session.palette)
+        for place, column in enumerate(columns if new else ()):
+            self.view.setColumnWidth(place, WORDS if column.is_words else NUMBERS)
         self._syncing = False
         shown, n = len(self.model.rows), session.n_cells
         some = f"{whole_number(shown)} of " if shown < n else ""
