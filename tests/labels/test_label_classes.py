@@ -24,6 +24,9 @@ def test_a_class_keeps_its_id_under_every_name(labels: Labels, again: Again) -> 
     assert labels.get(0) == "mitosis"
     assert ids(again())["mitosis"] == before
     assert labels.called_now("metaphase") == "mitosis"
+    labels.add_class("plate")
+    labels.merge_classes("plate", "mitosis")
+    assert labels.called_now("plate") == "mitosis"
     labels.add_class("metaphase")  # the name is free again
     assert labels.get(0) == "mitosis"
     assert labels.called_now("metaphase") == "metaphase"
@@ -91,15 +94,23 @@ def test_an_undo_that_others_made_impossible_is_refused(
     assert labels.names == ("interphase", "mitosis", "metaphase")
 
 
-def test_a_class_stays_while_cells_carry_it(labels: Labels, again: Again) -> None:
+def test_a_class_that_others_use_is_not_taken_away(
+    labels: Labels, again: Again
+) -> None:
     labels.add_class("debris")
     bob = again("bob")
     bob.set(3, "debris")
+    with pytest.raises(InputError, match="Cells are labelled debris"):
+        labels.undo()
+    bob.set(3, "interphase")
     labels.undo()
-    assert "debris" in labels.names
-    bob.undo()
-    labels.refresh()
     assert "debris" not in labels.names
+    bob.undo()  # what comes back has no class for the time being
+    assert bob.get(3) is None
+    assert len(bob) == 0
+    labels.redo()
+    bob.refresh()
+    assert bob.get(3) == "debris"
 
 
 def test_listeners_hear_of_classes_and_of_the_cells_they_move(labels: Labels) -> None:

@@ -74,24 +74,33 @@ class PlainModel:
             found.update(deed.merges)
         return found
 
+    def present(self) -> set[int]:
+        added = {d.added for d in self.standing() if d.added is not None}
+        return set(range(len(NAMES))) | added
+
+    def final(self, number: int) -> int | None:
+        """The class another counts as; None where merges go round in a circle."""
+        merged = self.merged()
+        for _ in range(self.n_classes + 1):
+            if number not in merged:
+                return number
+            number = merged[number]
+        return None
+
     def shown(self) -> dict[str, int]:
         """Names and numbers of the classes one can choose."""
-        there = set(range(len(NAMES))) | set(self.raw().values())
-        there |= {d.added for d in self.standing() if d.added is not None}
-        names = self.called()
-        return {names.get(n, f"#{n}"): n for n in there if n not in self.merged()}
+        names, merged = self.called(), self.merged()
+        return {names[n]: n for n in self.present() if n not in merged}
 
     def legal(self) -> bool:
-        names, merged = self.called(), self.merged()
-        there = set(range(len(NAMES))) | set(self.raw().values())
-        there |= {d.added for d in self.standing() if d.added is not None}
-        shown = [names.get(n) for n in there if n not in merged]
-        for start in merged:
-            here, steps = start, 0
-            while here in merged:
-                here, steps = merged[here], steps + 1
-                if steps > self.n_classes:
-                    return False
+        names, merged, present = self.called(), self.merged(), self.present()
+        for number in range(self.n_classes):
+            goal = self.final(number)
+            if goal is None:
+                return False
+            if goal not in present and number in {*self.raw().values(), *present}:
+                return False
+        shown = [names[n] for n in present if n not in merged]
         trained = [n for n in range(len(NAMES)) if n not in merged]
         return len(set(shown)) == len(shown) and len(trained) >= 2
 
@@ -119,12 +128,11 @@ class PlainModel:
         return True
 
     def labels(self) -> dict[int, str]:
-        merged, names = self.merged(), self.called()
-        found = {}
+        names, present, found = self.called(), self.present(), {}
         for cell, value in sorted(self.raw().items()):
-            while value in merged:
-                value = merged[value]
-            found[cell] = names[value]
+            goal = self.final(value)
+            if goal in present:
+                found[cell] = names[goal]
         return found
 
 

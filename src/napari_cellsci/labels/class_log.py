@@ -95,19 +95,29 @@ def _next_position(classes: Sequence[LabelClass]) -> int:
     return 1 + max((c.position for c in classes if c.position is not None), default=-1)
 
 
-def former_names(
-    classes: Mapping[int, LabelClass], names_of: Mapping[int, set[str]]
-) -> dict[str, str]:
-    """Return what classes that were renamed are called now, by their earlier names.
+def present_name(
+    name: str,
+    classes: Mapping[int, LabelClass],
+    counts_as: Mapping[int, int],
+    names_of: Mapping[int, set[str]],
+) -> str:
+    """Return what a class is called now that had a name when a classifier learned it.
 
-    Names that two classes had, or that one has now, are left out.
+    A merged class is called what it counts as. A name that two classes had is left as
+    it is.
+
+    Parameters
+    ----------
+    name : str
+    classes : mapping of int to LabelClass
+    counts_as : mapping of int to int
+        Where merges lead, see `class_state.resolve`.
+    names_of : mapping of int to set of str
+        Every name a class ever had.
     """
-    current = {known.name for known in classes.values()}
-    found: dict[str, str] = {}
-    doubtful: set[str] = set()
-    for class_id, names in names_of.items():
-        for name in names - current:
-            if name in found:
-                doubtful.add(name)
-            found[name] = classes[class_id].name
-    return {name: now for name, now in found.items() if name not in doubtful}
+    now = [c for c in classes.values() if c.name == name]
+    had = [classes[i] for i, names in names_of.items() if name in names]
+    meant = now or had
+    if len(meant) != 1:
+        return name
+    return classes[counts_as[meant[0].id]].name

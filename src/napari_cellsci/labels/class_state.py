@@ -117,16 +117,18 @@ def trouble(classes: Mapping[int, LabelClass], used: Container[int]) -> str:
     ----------
     classes : mapping of int to LabelClass
     used : container of int
-        Ids of classes that cells carry.
+        Ids of the classes that cells were given.
     """
-    for start in classes:
-        here, seen = start, {start}
-        while (there := classes[here].merged_into) in classes:
-            if there in seen:
-                return "Two classes would be merged into each other."
-            here = int(there)  # type: ignore[arg-type]
-            seen.add(here)
-    shown = visible(classes, used)
+    final = resolve(classes)
+    for known in classes.values():
+        goal = classes[final[known.id]]
+        if goal.merged_into is not None:
+            return "Two classes would be merged into each other."
+        if not goal.present and known.id in used:
+            return f"Cells are labelled {known.name}: clear these labels first."
+        if not goal.present and known.present:
+            return f"{known.name} was merged into {goal.name}: part them first."
+    shown = visible(classes)
     names = [known.name for known in shown]
     for name in names:
         if names.count(name) > 1:
@@ -136,18 +138,12 @@ def trouble(classes: Mapping[int, LabelClass], used: Container[int]) -> str:
     return ""
 
 
-def visible(
-    classes: Mapping[int, LabelClass], used: Container[int]
-) -> tuple[LabelClass, ...]:
+def visible(classes: Mapping[int, LabelClass]) -> tuple[LabelClass, ...]:
     """Return the classes one can choose: trained ones in their order, then the others.
 
-    A merged class is gone. One whose adding was undone shows as long as cells carry it.
+    Those merged into another, and those whose adding was undone, are gone.
     """
-    shown = [
-        known
-        for known in classes.values()
-        if known.merged_into is None and (known.present or known.id in used)
-    ]
+    shown = [c for c in classes.values() if c.merged_into is None and c.present]
     return tuple(
         sorted(shown, key=lambda c: (c.position is None, c.position or 0, c.id))
     )

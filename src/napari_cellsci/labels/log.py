@@ -11,7 +11,6 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 from psygnal import Signal
 
 from napari_cellsci.disk import whole_file
@@ -82,7 +81,7 @@ class Labels:
         self._known: dict[int, LabelClass] = {}
         self._counts_as: dict[int, int] = {}
         self._classes: tuple[LabelClass, ...] = ()
-        self._told: tuple[tuple[LabelClass, ...], dict[int, int]] | None = None
+        self._told: tuple[tuple[LabelClass, ...], dict[int, int | None]] | None = None
         self.refresh()
 
     @property
@@ -165,7 +164,7 @@ class Labels:
         return [self._called(values.get(row)) for row in rows]
 
     def __len__(self) -> int:
-        return len(self._state.values)
+        return sum(self.counts().values())
 
     def as_series(self) -> pd.Series[str]:
         """Return the class names of the labelled cells, by row id."""
@@ -178,7 +177,8 @@ class Labels:
             list(dict(self._state.values).values()), return_counts=True
         )
         for value, count in zip(ids.tolist(), counts.tolist(), strict=True):
-            found[self._called(value) or ""] += count
+            if name := self._called(value):
+                found[name] += count
         return found
 
     def history(self) -> pd.DataFrame:
@@ -269,7 +269,7 @@ class Labels:
         names_of = {
             row.id: {row.name} | self._state.edits.names(row.id) for row in self._rows
         }
-        return class_log.former_names(self._known, names_of).get(name, name)
+        return class_log.present_name(name, self._known, self._counts_as, names_of)
 
     def refresh(self) -> int:
         """Take in what other windows or commands logged; return how many actions."""
@@ -437,10 +437,14 @@ class Labels:
         """Take in what is new, and tell of it and of `touched` cells."""
         before = len(self._state.actions)
         found = {*touched, *self._take_in()}
-        told, self._told = self._told, (self._classes, self._counts_as)
-        if told is not None and told[1] != self._counts_as:
+        meant = {
+            value: goal if self._known[goal].present else None
+            for value, goal in self._counts_as.items()
+        }
+        told, self._told = self._told, (self._classes, meant)
+        if told is not None and told[1] != meant:
             values = list(self._state.values.items())
-            moved = {v for v in self._counts_as if told[1].get(v) != self._counts_as[v]}
+            moved = {value for value in meant if told[1].get(value) != meant[value]}
             found |= {cell for cell, value in values if value in moved}
         if told is not None and told[0] != self._classes:
             self.classes_changed.emit()
@@ -457,8 +461,6 @@ class Labels:
             if not self._known or any(self._on_classes(action) for action in new):
                 self._rows = read_rows(self._database)
                 self._look_at_classes()
-            elif new and any(not known.present for known in self._known.values()):
-                self._look_at_classes()  # such a class shows only while it is in use
         return touched
 
     def _on_classes(self, action: Action) -> bool:
@@ -469,20 +471,18 @@ class Labels:
         state = self._state
         self._known = state.edits.over(self._rows, state.undone)
         self._counts_as = resolve(self._known)
-        used = set(state.values.values())
-        self._classes = visible_classes(self._known, used)
+        self._classes = visible_classes(self._known)
 
     def _called(self, value: int | None) -> str | None:
-        return None if value is None else self._known[self._counts_as[value]].name
+        # A label comes back with its class, if the adding of that was undone.
+        known = None if value is None else self._known[self._counts_as[value]]
+        return known.name if known is not None and known.present else None
 
     def _series(self, values: dict[int, int]) -> pd.Series[str]:
-        rows: NDArray[np.int64] = np.fromiter(sorted(values), np.int64, len(values))
-        return pd.Series(
-            [self._called(values[row]) for row in rows.tolist()],
-            index=pd.Index(rows, dtype=np.int64, name="cell"),
-            name="class",
-            dtype=object,
-        )
+        found = {row: self._called(values[row]) for row in sorted(values)}
+        named = {row: name for row, name in found.items() if name is not None}
+        index = pd.Index(list(named), dtype=np.int64, name="cell")
+        return pd.Series(list(named.values()), index, object, name="class")
 
     def _cell_index(self) -> CellIndex:
         cells = self._cells()

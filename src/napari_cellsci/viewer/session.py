@@ -398,7 +398,8 @@ class Session:
 def _called_now(project: Project, scores: Scores) -> tuple[Any, tuple[str, ...]]:
     """Return scores and classes by the names that classes renamed since now have."""
     now = {name: project.labels.called_now(name) for name in scores.classes}
-    if all(old == new for old, new in now.items()):
+    one_each = len(set(now.values())) == len(now)
+    if not one_each or all(old == new for old, new in now.items()):
         return scores.table, scores.classes
     table = scores.table.assign(prediction=scores.table["prediction"].replace(now))
     return table, tuple(now.values())

@@ -261,7 +261,6 @@ class LabelService(QObject):
         self.new_labels += labels
         if self.learns and self.new_labels >= HANDFUL and self.live is not None:
             self.learn()
-        self.changed.emit()
 
     def _reverse(self, kind: str) -> None:
         project = self._session.project
@@ -291,7 +290,6 @@ class LabelService(QObject):
         except (InputError, OSError) as error:
             self.told.emit(str(error), "error")
             return False
-        self.changed.emit()
         return True
 
     def _go(self, row: int) -> None:

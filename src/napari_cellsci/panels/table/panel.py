@@ -45,6 +45,8 @@ _ROLE = Qt.ItemDataRole
 _FLAG = QItemSelectionModel.SelectionFlag
 WORDS, NUMBERS = 112, 62
 """Widths of columns (px)."""
+FEW = 100
+"""So many labels are written one by one."""
 MOST_RUNS = 300
 """Qt's selections take seconds beyond some thousand pieces."""
 
@@ -197,10 +199,10 @@ class TablePanel(PanelBase):
         for signal in (
             session.project_changed,
             session.scores_changed,
-            session.labels_changed,
             session.classes_changed,
         ):
             self._on(signal, self.mark_dirty)
+        self._on(session.labels_changed, self._on_labels)
         self._on(session.current_changed, self._on_selection)
         self._on(session.selection_changed, self._on_selection)
         self.filter.textChanged.connect(self.refresh)
@@ -241,6 +243,18 @@ class TablePanel(PanelBase):
         some = f"{whole_number(shown)} of " if shown < n else ""
         self.count.setText(f"{some}{whole_number(n)} cells")
         self._show_selection()
+
+    def _on_labels(self, rows: NDArray[np.int64]) -> None:
+        """Write a few labels anew where that moves no line."""
+        moves = self.filter.text().strip() or self.model.sorted[0] == "label"
+        if moves or len(rows) > FEW or not self.is_seen() or self._dirty:
+            self.mark_dirty()
+            return
+        names = np.array([*self.session.palette, ""], dtype=object)
+        for column in self.model.columns:
+            if column.name == "label":
+                column.values[rows] = names[self.session.label_codes()[rows]]
+        self.view.viewport().update()
 
     def _on_selection(self) -> None:
         if self.is_seen() and not self._syncing:
