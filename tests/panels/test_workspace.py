@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pytest
 from qtpy.QtWidgets import QMainWindow
 
@@ -9,7 +10,7 @@ from napari_cellsci.errors import ProjectError
 from napari_cellsci.panels._jobs import JobState
 from napari_cellsci.panels.score.service import ScoreService
 from napari_cellsci.panels.workspace import open_workspace, show_panel
-from napari_cellsci.viewer.session import get_session
+from napari_cellsci.viewer.session import get_session, unwrapped
 
 pytestmark = pytest.mark.gui
 
@@ -51,6 +52,26 @@ def test_opening_it_again_opens_nothing_twice(viewer: Any, qtbot: Any) -> None:
     first = titles(viewer)
     open_workspace(viewer)
     assert titles(viewer) == first
+
+
+def test_the_movie_is_fitted_into_the_room_that_is_left_but_once(
+    viewer: Any, qtbot: Any
+) -> None:
+    viewer.window.resize(1600, 960)
+    viewer.add_image(np.zeros((3, 200, 200)))
+    viewer.window.show()
+    viewer.scene.camera.zoom = 9
+    open_workspace(viewer)
+
+    def fits() -> None:
+        shown = 200 * viewer.scene.camera.zoom
+        assert shown <= min(unwrapped(viewer).canvas.size)
+
+    qtbot.waitUntil(fits)
+    viewer.scene.camera.zoom = 9
+    open_workspace(viewer)
+    qtbot.wait(50)
+    assert viewer.scene.camera.zoom == 9
 
 
 def test_a_project_is_opened_scored_and_shown_straight_away(

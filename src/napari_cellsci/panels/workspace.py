@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from importlib import import_module
 from itertools import pairwise
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from qtpy.QtCore import QObject, QSize, Qt, QTimer
 from qtpy.QtWidgets import QDockWidget, QMainWindow, QTabBar
 
-from napari_cellsci.viewer.session import get_session, unwrapped
+from napari_cellsci.viewer.session import Session, get_session, unwrapped
 
 if TYPE_CHECKING:
     import napari.viewer
@@ -69,12 +70,14 @@ def open_workspace(
         with the plugin.
     """
     viewer = unwrapped(viewer)  # Qt takes no proxies of its docks
+    first = _find(viewer, SIDE[0][0]) is None
     docks = {name: _dock(viewer, name, area) for name, area in (*SIDE, *BELOW)}
     window = next(iter(docks.values())).parent()
     if isinstance(window, QMainWindow):
         _make_room(window)
         front = "Score" if score and project is not None else "Cells"
-        _Arrangement(window, docks, docks[front])
+        session = get_session(viewer) if first else None
+        _Arrangement(window, docks, docks[front], session)
     if project is not None:
         open_project(viewer, project, score=score)
 
@@ -170,19 +173,36 @@ class _Arrangement(QObject):
     """Tabs the side column, stacks the strips below, gives the movie its half.
 
     Sizes can only be given once the docks have been laid out, a turn of the event loop
-    later; the object lives that long.
+    later, and the movie fitted a turn after that; the object lives that long.
+
+    Parameters
+    ----------
+    window : QMainWindow
+    docks : dict of str to QDockWidget
+    front : QDockWidget
+        The tab that is seen.
+    session : Session or None
+        Whose movie is fitted into the room that is left, None to leave it as it is.
     """
 
     def __init__(
-        self, window: QMainWindow, docks: dict[str, QDockWidget], front: QDockWidget
+        self,
+        window: QMainWindow,
+        docks: dict[str, QDockWidget],
+        front: QDockWidget,
+        session: Session | None,
     ) -> None:
         super().__init__(window)
         self._window, self._docks, self._front = window, docks, front
+        self._session = session
         self._high = window.height() >= HIGH
         self._stack()
+        self._later(self._resize)
+
+    def _later(self, step: Callable[[], None]) -> None:
         timer = QTimer(self)
         timer.setSingleShot(True)
-        timer.timeout.connect(self._resize)
+        timer.timeout.connect(step)
         timer.start(0)
 
     def _stack(self) -> None:
@@ -214,4 +234,9 @@ class _Arrangement(QObject):
             list(HEIGHTS_HIGH if self._high else HEIGHTS_LOW),
             Qt.Orientation.Vertical,
         )
+        self._later(self._fit)
+
+    def _fit(self) -> None:
+        if self._session is not None and self._session.viewer is not None:
+            self._session.viewer.reset_view()
         self.deleteLater()
