@@ -32,9 +32,9 @@ def test_the_panels_leave_the_movie_half_of_the_window(
 ) -> None:
     viewer.window.resize(*size)
     open_workspace(viewer)
-    expected = ["Cell", "Cells", "Compare", "Gallery", "Label", "Latent map"]
-    rest = ["Latents", "Network", "Score"]
-    assert titles(viewer)[-9:] == [*expected, *rest]
+    expected = ["Cell", "Cells", "Compare", "Expressions", "Gallery", "Label"]
+    rest = ["Latent map", "Latents", "Network", "Score"]
+    assert titles(viewer)[-10:] == [*expected, *rest]
     panel = next(iter(viewer.window.dock_widgets.values()))
     window = panel.window()
     assert isinstance(window, QMainWindow)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 PLUGIN = "napari-cellsci"
 TABS = (
     *("Cells", "Label", "Score"),
-    *("Latents", "Latent map", "Network", "Compare"),
+    *("Latents", "Latent map", "Network", "Expressions", "Compare"),
 )
 SIDE = tuple((name, "right") for name in TABS)
 BELOW = (("Gallery", "bottom"), ("Cell", "bottom"))
@@ -32,6 +32,7 @@ KINDS = {
     "Latents": "latents.panel:LatentsPanel",
     "Latent map": "latent_map.panel:LatentMapPanel",
     "Network": "network.panel:NetworkPanel",
+    "Expressions": "expressions.panel:ExpressionsPanel",
     "Compare": "compare.panel:ComparePanel",
     "Label": "label.panel:LabelPanel",
     "Cells table": "table.panel:TablePanel",

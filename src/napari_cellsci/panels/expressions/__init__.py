@@ -1,0 +1,1 @@
+"""The *Expressions* panel: formulas read, edited and shown on the movie."""

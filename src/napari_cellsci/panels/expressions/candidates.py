@@ -1,0 +1,96 @@
+"""A list of formulas to choose from, and which one the rule chooses."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+
+from napari_cellsci.formulas import Expression
+from napari_cellsci.heads.evaluate import balanced_accuracy_of
+from napari_cellsci.panels.expressions.subject import Subject
+from napari_cellsci.panels.expressions.verdict import Verdict, called, judge
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Candidate:
+    """A formula of the list.
+
+    Attributes
+    ----------
+    expression : Expression
+    origin : str
+        Where it comes from, for people.
+    verdict : Verdict
+    error : float
+        Standard error of its balanced accuracy over tracks.
+    """
+
+    expression: Expression
+    origin: str
+    verdict: Verdict
+    error: float
+
+
+def judged(subject: Subject, expression: Expression, origin: str) -> Candidate:
+    """Return a formula with what it is worth."""
+    scores = subject.scores(expression)
+    verdict = judge(subject, expression, scores)
+    return Candidate(expression, origin, verdict, standard_error(subject, scores))
+
+
+def standard_error(subject: Subject, scores: np.ndarray) -> float:
+    """Return the standard error of the balanced accuracy, leaving out tracks.
+
+    The jackknife over whole tracks: cells of one track resemble each other.
+    """
+    rows = subject.judged
+    if not len(rows):
+        return math.nan
+    _, group = np.unique(subject.groups[rows], return_inverse=True)
+    n = int(group.max()) + 1
+    if n < 2:
+        return math.nan
+    tables = np.zeros((n, 3, 3))
+    np.add.at(tables, (group, subject.labels[rows], called(scores[rows])), 1)
+    without = balanced_accuracy_of(tables.sum(0) - tables)
+    return float(np.sqrt((n - 1) * np.mean((without - without.mean()) ** 2)))
+
+
+def merged(found: Iterable[Candidate]) -> list[Candidate]:
+    """Return candidates by size, the better ones first; twins are listed once."""
+    kept: dict[str, Candidate] = {}
+    for one in found:
+        known = kept.setdefault(one.expression.twin_key(), one)
+        if one.verdict.size < known.verdict.size:
+            kept[one.expression.twin_key()] = one
+    return sorted(kept.values(), key=_order)
+
+
+def _order(one: Candidate) -> tuple[int, float]:
+    balanced = one.verdict.balanced
+    return one.verdict.size, -balanced if math.isfinite(balanced) else 1.0
+
+
+def chosen(found: Iterable[Candidate]) -> Candidate | None:
+    """Return the smallest formula within one standard error of the best one."""
+    known = [one for one in found if math.isfinite(one.verdict.balanced)]
+    if not known:
+        return None
+    best = max(known, key=lambda one: one.verdict.balanced)
+    error = best.error if math.isfinite(best.error) else 0.0
+    enough = best.verdict.balanced - error
+    near = [one for one in known if one.verdict.balanced >= enough]
+    return min(near, key=_order)
+
+
+def front(found: Iterable[Candidate]) -> list[Candidate]:
+    """Return those that no smaller or equally small one is as good as."""
+    kept: list[Candidate] = []
+    for one in sorted(found, key=_order):
+        value = one.verdict.balanced
+        if math.isfinite(value) and (not kept or value > kept[-1].verdict.balanced):
+            kept.append(one)
+    return kept

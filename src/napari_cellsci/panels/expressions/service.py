@@ -1,0 +1,383 @@
+"""The formulas of a project: what they are about, which are listed, which is shown.
+
+Lives in the session, so that nothing is lost when the panel is closed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from psygnal import Signal
+
+from napari_cellsci.errors import InputError
+from napari_cellsci.explain.codebook import CodeBook, open_codebook
+from napari_cellsci.formulas import Expression
+from napari_cellsci.panels._jobs import Job, JobState
+from napari_cellsci.panels.expressions import candidates as lists
+from napari_cellsci.panels.expressions.bench import Bench
+from napari_cellsci.panels.expressions.candidates import Candidate
+from napari_cellsci.panels.expressions.showing import Shower
+from napari_cellsci.panels.expressions.start import first_formula
+from napari_cellsci.panels.expressions.subject import NONE, Rows, Subject
+from napari_cellsci.panels.latents.service import LatentService
+from napari_cellsci.panels.network.service import NetworkOffer
+from napari_cellsci.panels.score.service import SHIPPED, ScoreService
+
+if TYPE_CHECKING:
+    from napari_cellsci.project import Project
+    from napari_cellsci.project.bundles import Bundle
+    from napari_cellsci.project.scoring import Scores
+    from napari_cellsci.representation.atlas import LatentAtlas
+    from napari_cellsci.tasks import CancelToken, OnEvent
+    from napari_cellsci.viewer.session import Session
+
+IN_USE = "in use"
+NETWORKS = (3, 2)
+"""Schemes of the classifiers a formula can stand for, in the order of preference."""
+
+
+@dataclass(eq=False)
+class Opened:
+    """A classifier on latents, and the cells as it sees them.
+
+    Parameters
+    ----------
+    source : str
+        How the project finds it.
+    bundle : Bundle
+    book : CodeBook
+    scores : Scores
+        What it says of all cells.
+    start : str
+        A formula to begin with.
+    """
+
+    source: str
+    bundle: Bundle
+    book: CodeBook
+    scores: Scores
+    start: str
+
+
+class ExpressionService:
+    """Opens the code of a classifier, and keeps what is written over it.
+
+    Parameters
+    ----------
+    session : Session
+
+    Attributes
+    ----------
+    changed : Signal
+        `opened` is another one, or there is none any more.
+    names_changed : Signal
+        Latents are called something else.
+    candidates_changed : Signal
+    shown_changed : Signal
+        The movie began or ceased to show the formula.
+    bench : Bench
+    job, names_job : Job
+    """
+
+    changed = Signal()
+    names_changed = Signal()
+    candidates_changed = Signal()
+    shown_changed = Signal()
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._asked: str | None = None
+        self._chosen: str | None = None
+        self.opened: Opened | None = None
+        self.bench = Bench()
+        self.candidates: list[Candidate] = []
+        self.shower = Shower(session)
+        self.job, self.names_job = Job(), Job()
+        self.job.succeeded.connect(self._on_opened)
+        self.names_job.succeeded.connect(self._on_atlas)
+        session.project_changed.connect(self._on_project)
+        session.scores_changed.connect(self._on_scores)
+        session.labels_changed.connect(self._on_labels)
+        session.classes_changed.connect(self._on_labels)
+        session.service(LatentService).atlas_changed.connect(self._on_renamed)
+
+    # What formulas are about
+
+    @property
+    def source(self) -> str | None:
+        """The classifier that is meant, None if there is none but the shipped one."""
+        project, bundle = self._session.project, self._session.bundle
+        if project is None:
+            return None
+        if self.opened is not None and self.is_shown:
+            return self.opened.source  # what is shown is a formula about it
+        if self._chosen is not None:
+            return self._chosen
+        if bundle is not None and bundle.scheme in NETWORKS:
+            return IN_USE
+        for scheme in NETWORKS:
+            for info in reversed(project.bundles):
+                if info.scheme == scheme:
+                    return info.name
+        return None
+
+    def offers(self) -> list[NetworkOffer]:
+        """Return the classifiers on latents: the project's, and the shipped one."""
+        project = self._session.project
+        if project is None:
+            return []
+        found = [
+            NetworkOffer(info.name, info.name, f"Scheme {info.scheme}")
+            for info in reversed(project.bundles)
+            if info.scheme in NETWORKS
+        ]
+        tip = "Comes with the plugin, trained on simulated nuclei"
+        return [*found, NetworkOffer("mitosis (shipped)", SHIPPED, tip)]
+
+    def choose(self, source: str) -> None:
+        """Write about another classifier's code, from now on."""
+        self._chosen = source
+        self._asked = None
+        self.shower.forget()
+        self.ensure(again=True)
+
+    def ensure(self, again: bool = False) -> None:
+        """Open the code if it is not; called by whoever shows it.
+
+        Parameters
+        ----------
+        again : bool
+            Also if that failed or was cancelled before.
+        """
+        session, source = self._session, self.source
+        if session.project is None or source is None or not session.n_cells:
+            return
+        key = self._key(source)
+        settled = self.opened is not None and self.is_shown
+        if (self._asked == key or settled) and not again:
+            return
+        self._asked = key
+        self.names_job.cancel()
+        bundle = session.bundle if source == IN_USE else None
+        if source == IN_USE:
+            scored = session.service(ScoreService).scored
+            source = str(scored.source) if scored is not None else source
+        work = partial(_open, session.project, source, bundle, self._two(session))
+        self.job.start(work, inputs=self._inputs)
+        self.changed.emit()
+
+    @staticmethod
+    def _two(session: Session) -> tuple[Any, Any]:
+        """Return labels by row and the track of each row, read in the main thread."""
+        project, table = session.project, session.table
+        assert project is not None
+        assert table is not None
+        tracks = np.stack([table.movie, table.track], axis=1)
+        groups = np.unique(tracks, axis=0, return_inverse=True)[1].ravel()
+        return project.labels.as_series(), groups
+
+    def _key(self, source: str) -> str:
+        bundle = self._session.bundle
+        return f"{source} {bundle.hash}" if source == IN_USE and bundle else source
+
+    def _inputs(self) -> tuple[int, int, str | None]:
+        return id(self._session.project), self._session.n_cells, self._asked
+
+    def _on_opened(self, opened: Opened) -> None:
+        before, self.opened = self.opened, opened
+        same = before is not None and before.book.encoder == opened.book.encoder
+        self.bench.take(self._subject(opened), keep=same)
+        if not same:
+            self.candidates = []
+        if not self.bench.text:
+            self.bench.write(opened.start)
+        self._take_names()
+        self._judge_again()
+        self.changed.emit()
+
+    def _subject(self, opened: Opened) -> Subject:
+        series, groups = self._two(self._session)
+        scores = opened.scores.table["score"].to_numpy(np.float64)
+        classes = opened.bundle.classes[0], opened.bundle.classes[1]
+        called = self._session.project.labels.called_now  # type: ignore[union-attr]
+        return Subject(
+            opened.book.latents,
+            labels_of(series, [called(name) for name in classes], len(groups)),
+            groups,
+            classes,
+            scores,
+            {f"z{i}": name for i, name in enumerate(opened.book.names) if name},
+        )
+
+    # Names of latents
+
+    def _take_names(self) -> None:
+        opened, project = self.opened, self._session.project
+        if opened is None or project is None:
+            return
+        code = self._session.service(LatentService).code
+        known = code is not None and code.encoder.hash == opened.book.encoder
+        if known and code is not None and code.atlas is not None:
+            self._on_atlas(code.atlas)
+        else:
+            work = partial(_names, project, opened.bundle)
+            self.names_job.start(work, inputs=self._inputs)
+
+    def _on_atlas(self, atlas: LatentAtlas) -> None:
+        opened, subject = self.opened, self.bench.subject
+        if opened is None or subject is None or atlas.encoder != opened.book.encoder:
+            return
+        opened.book = opened.book.called(atlas)
+        names = {f"z{i}": name for i, name in enumerate(opened.book.names) if name}
+        self.bench.take(replace(subject, names=names))
+        self.names_changed.emit()
+
+    def _on_renamed(self) -> None:
+        code = self._session.service(LatentService).code
+        if code is not None and code.atlas is not None:
+            self._on_atlas(code.atlas)
+
+    # The list
+
+    def keep(self, expression: Expression, origin: str = "written by hand") -> None:
+        """Put a formula on the list."""
+        self.extend([expression], origin)
+
+    def extend(self, found: Iterable[Expression], origin: str) -> None:
+        """Put formulas on the list."""
+        subject = self.bench.subject
+        if subject is not None:
+            new = [lists.judged(subject, one, origin) for one in found]
+            self.candidates = lists.merged([*self.candidates, *new])
+            self.candidates_changed.emit()
+
+    def drop(self, candidate: Candidate) -> None:
+        """Take a formula off the list."""
+        self.candidates = [one for one in self.candidates if one is not candidate]
+        self.candidates_changed.emit()
+
+    def use(self, candidate: Candidate) -> None:
+        """Write a formula of the list into the editor and show its scores."""
+        self.bench.write(candidate.expression.text(digits=4))
+        self.show()
+
+    def _judge_again(self) -> None:
+        subject = self.bench.subject
+        if subject is not None and self.candidates:
+            self.candidates = lists.merged(
+                lists.judged(subject, one.expression, one.origin)
+                for one in self.candidates
+            )
+            self.candidates_changed.emit()
+
+    # On the movie
+
+    @property
+    def is_shown(self) -> bool:
+        """Whether the movie shows the scores of a formula."""
+        return self.shower.is_shown
+
+    def show(self) -> None:
+        """Colour the movie by the formula; from then on it follows what is written."""
+        if self.opened is not None and self.bench.written is not None:
+            before = self.is_shown
+            self.shower.show(self.opened, self.bench.written)
+            if not before:
+                self.shown_changed.emit()
+
+    def follow(self) -> None:
+        """Show what is written, if the movie shows a formula already."""
+        if self.is_shown:
+            self.show()
+
+    def show_network(self) -> None:
+        """Colour the movie by the network again."""
+        if self.opened is not None:
+            self.shower.show_network(self.opened)
+            self.shown_changed.emit()
+
+    # What happens elsewhere
+
+    def _on_labels(self, *_: object) -> None:
+        subject, opened = self.bench.subject, self.opened
+        if subject is None or opened is None:
+            return
+        self.bench.take(self._subject(opened))
+        self._judge_again()
+
+    def _on_project(self) -> None:
+        self._asked = self._chosen = None
+        for job in (self.job, self.names_job):
+            job.cancel()
+            if job.state is not JobState.CANCELLING:
+                job.reset()
+        self.opened = None
+        self.candidates = []
+        self.bench.take(None, keep=False)
+        self.shower.forget()
+        self.changed.emit()
+
+    def _on_scores(self) -> None:
+        if self.shower.is_shown:
+            return
+        self.shower.forget()
+        bundle, opened = self._session.bundle, self.opened
+        self.shown_changed.emit()
+        if bundle is None or bundle.scheme not in NETWORKS:
+            return
+        self._chosen = None
+        if opened is not None and bundle.hash == opened.bundle.hash:
+            self._asked = self._key(IN_USE)
+        self.changed.emit()
+
+
+def labels_of(series: Any, classes: list[str], n: int) -> Rows:
+    """Return 0, 1 or −1 for each of n cells, from class names by row."""
+    found = np.full(n, NONE, np.int64)
+    for code, name in enumerate(classes):
+        found[series.index[series == name].to_numpy(dtype=np.int64)] = code
+    return found
+
+
+def _open(
+    project: Project,
+    source: str,
+    bundle: Bundle | None,
+    labelled: tuple[Any, Any],
+    on_event: OnEvent,
+    token: CancelToken,
+) -> Opened:
+    from napari_cellsci.tasks import Progress
+
+    on_event(Progress("Loading the classifier", 0, 0))
+    found = project.bundle(source) if bundle is None else bundle
+    if found.heads.input != "latents":
+        raise InputError(f"The classifier {found.name!r} reads crops, not latents.")
+    if len(found.classes) != 2:
+        raise InputError(
+            f"The classifier {found.name!r} tells {len(found.classes)} classes apart; "
+            "a formula is read here for two: choose a classifier of two classes."
+        )
+    scores = project.score(found, on_event=on_event, token=token)
+    token.raise_if_cancelled()
+    latents = np.asarray(project.latents(found.encoder, on_event=on_event, token=token))
+    book = open_codebook(found.encoder, latents)
+    series, groups = labelled
+    subject = Subject(
+        book.latents,
+        labels_of(series, list(found.classes), len(groups)),
+        groups,
+        network=scores.table["score"].to_numpy(np.float64),
+    )
+    name = source if source != IN_USE else SHIPPED
+    return Opened(name, found, book, scores, first_formula(subject))
+
+
+def _names(
+    project: Project, bundle: Bundle, on_event: OnEvent, token: CancelToken
+) -> LatentAtlas:
+    return project.latent_atlas(bundle.encoder, on_event=on_event, token=token)
