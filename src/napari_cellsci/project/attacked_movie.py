@@ -57,7 +57,8 @@ class AttackedMovie:
 
     def cells_in(self, t: int) -> NDArray[np.intp]:
         """Return positions, in the table, of the attacked cells of a frame."""
-        return self._mine[self._times == t]
+        found: NDArray[np.intp] = self._mine[self._times == t]
+        return found
 
     def original(self, t: int) -> NDArray[Any]:
         """Return a frame (C, Y, X) as it is."""
