@@ -16,6 +16,7 @@ from napari_cellsci.cli import (
     cells,
     comparing,
     demo,
+    discover,
     labels,
     latents,
     models,
@@ -113,6 +114,7 @@ app.add_typer(labels.labels_app, name="labels")
 app.command("train-encoder")(models.train_encoder)
 app.command("train-head")(models.train_head)
 app.command("search")(comparing.search)
+app.command("discover")(discover.discover)
 app.command("compare")(comparing.compare)
 app.add_typer(runs.app, name="runs")
 app.command("score")(models.score)

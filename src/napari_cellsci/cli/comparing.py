@@ -143,7 +143,7 @@ def table(found: Comparison) -> str:
     lines = [line.rstrip() for line in lines]
     lines.append("Held out by track; mean ± sd over heads.")
     for row in found.rows:
-        if row.scheme == 3 and row.used is not None:
+        if row.scheme >= 3 and row.used is not None:
             lines.append(_consensus(row))
     return "\n".join([*lines, *found.notes])
 
@@ -154,10 +154,10 @@ def _cells(row: Row) -> list[str]:
         row.name,
         row.encoder,
         f"{row.models} × {row.head}",
-        _spread(row.weights, 0, varies=row.scheme == 3),
-        _spread(row.size_paper, 0, varies=row.scheme == 3),
-        _spread(row.size_tree, 0, varies=row.scheme == 3),
-        "–" if row.inputs is None else _spread(row.inputs, 1, varies=row.scheme == 3),
+        _spread(row.weights, 0, varies=row.scheme >= 3),
+        _spread(row.size_paper, 0, varies=row.scheme >= 3),
+        _spread(row.size_tree, 0, varies=row.scheme >= 3),
+        "–" if row.inputs is None else _spread(row.inputs, 1, varies=row.scheme >= 3),
         _spread(row.accuracy, 1, 100),
         _spread(row.balanced_accuracy, 1, 100),
         f"{100 * row.ensemble:.1f}",

@@ -13,6 +13,7 @@ from napari_cellsci.disk import whole_file
 from napari_cellsci.errors import InputError
 from napari_cellsci.explain.layout import Layout, lay_out
 from napari_cellsci.explain.topology import Topology
+from napari_cellsci.heads.formula_members import FormulaMembers
 from napari_cellsci.heads.table import head_sizes
 from napari_cellsci.project.comparison import Comparison
 from napari_cellsci.tasks import CancelToken, OnEvent, Progress, ignore
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+    from napari_cellsci.heads.headset import HeadSet
     from napari_cellsci.project import Bundle, Project
 
 Size: TypeAlias = Literal["paper", "tree", "weights"]
@@ -60,7 +62,9 @@ class Model:
     inputs : tuple of int, or None
         Latents it reads; None for heads on crops.
     layout : Layout or None
-        Its drawing; None for heads on crops.
+        Its drawing; None for heads on crops and for formulas.
+    formula : str, optional
+        As one would write it by hand.
     """
 
     bundle: str
@@ -74,6 +78,7 @@ class Model:
     tree: int
     inputs: tuple[int, ...] | None
     layout: Layout | None
+    formula: str | None = None
 
     def size(self, kind: Size) -> int:
         """Return its size by one of the conventions."""
@@ -135,7 +140,7 @@ def gather(
         bundle = project.bundle(row.name)
         models += _models(bundle, number)
         encoder = bundle.encoder
-        if row.scheme == 3 and encoder is not None and encoder.hash not in named:
+        if row.scheme >= 3 and encoder is not None and encoder.hash not in named:
             project.latent_atlas(encoder, on_event=on_event, token=token)
             named.add(encoder.hash)
     # Only now do all latents that sparse heads read have their names.
@@ -150,7 +155,7 @@ def _models(bundle: Bundle, row: int) -> list[Model]:
     balanced = report.member_balanced_accuracies or (float("nan"),) * n
     found = []
     for k in range(n):
-        latents = heads.input == "latents"
+        network = heads.scheme in (2, 3)
         inputs = None
         if sizes.inputs is not None:
             inputs = tuple(np.flatnonzero(sizes.inputs[k]).tolist())
@@ -166,10 +171,17 @@ def _models(bundle: Bundle, row: int) -> list[Model]:
                 int(sizes.paper[k]),
                 int(sizes.tree[k]),
                 inputs,
-                lay_out(Topology.of(heads, k)) if latents else None,
+                lay_out(Topology.of(heads, k)) if network else None,
+                _formula(heads, k),
             )
         )
     return found
+
+
+def _formula(heads: HeadSet, member: int) -> str | None:
+    if not isinstance(heads.members, FormulaMembers):
+        return None
+    return ";  ".join(one.pretty() for one in heads.members.formulas[member])
 
 
 def shade(number: int) -> str:
@@ -209,7 +221,7 @@ def _spread(value: Any, digits: int, factor: float = 1) -> str:
 
 
 def consensus(gathered: Gathered) -> list[tuple[str, list[tuple[int, float]]]]:
-    """Return how often each latent is read by the sparse heads, the most read first.
+    """Return how often sparse heads and formulas read each latent, the most read first.
 
     Returns
     -------
@@ -220,7 +232,7 @@ def consensus(gathered: Gathered) -> list[tuple[str, list[tuple[int, float]]]]:
     rows = [
         (number, row)
         for number, row in enumerate(gathered.comparison.rows)
-        if row.scheme == 3 and row.used is not None
+        if row.scheme >= 3 and row.used is not None
     ]
     several = len({row.encoder for _, row in rows}) > 1
     shares: dict[str, list[tuple[int, float]]] = {}

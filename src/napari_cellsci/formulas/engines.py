@@ -351,7 +351,7 @@ def checked(
     used: npt.NDArray[np.bool_] = np.asarray(weight > 0)
     if not (used.sum(1) > 1).all():
         raise InputError("A formula needs more than one cell to be found from.")
-    rows = used.any(0)
+    rows = np.flatnonzero(used.any(axis=0))
     if not np.isfinite(table[rows]).all() or not np.isfinite(target[used]).all():
         raise InputError(
             "Some latents or targets are not finite numbers: encode the cells again."
@@ -374,7 +374,8 @@ def checked(
     known = tuple(seeds) if seeds is not None else _seeds(spec.seed, len(target))
     if len(known) != len(target):
         raise InputError(f"{len(known)} seeds came with {len(target)} targets.")
-    table = np.where(rows[:, None], table, 0.0)
+    seen = np.isin(np.arange(len(table)), rows)[:, None]
+    table = np.where(seen, table, 0.0)
     clean = np.where(used, target, 0.0)
     return Job(engine, tuple(names), spec, known, table, clean, weight, os.getpid())
 

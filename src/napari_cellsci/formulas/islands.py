@@ -58,10 +58,10 @@ class Recipe:
         Meetings without any improvement after which half of the islands begin anew.
     """
 
-    islands: int = 8
-    population: int = 48
-    steps: int = 640
-    brood: int = 16
+    islands: int = 6
+    population: int = 128
+    steps: int = 2560
+    brood: int = 64
     batch: int = 512
     tournament: int = 12
     first: float = 0.95

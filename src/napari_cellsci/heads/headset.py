@@ -13,6 +13,7 @@ from napari_cellsci.errors import BundleError, InputError
 from napari_cellsci.heads.calibrate import Calibration
 from napari_cellsci.heads.cnn_network import CropMembers
 from napari_cellsci.heads.evaluate import HeldOut
+from napari_cellsci.heads.formula_members import FormulaMembers, median_of_defined
 from napari_cellsci.heads.latent_members import LatentMembers, Scores
 from napari_cellsci.heads.losses import decide, n_outputs
 from napari_cellsci.heads.sparse_members import SparseMembers
@@ -53,14 +54,16 @@ class Members(Protocol):
         """Return the JSON values that define the heads."""
 
 
-_KINDS: dict[str, type[LatentMembers] | type[CropMembers]] = {
+_Kind = type[LatentMembers] | type[CropMembers] | type[FormulaMembers]
+_KINDS: dict[str, _Kind] = {
     "latents": LatentMembers,
     "sparse": SparseMembers,
+    "formula": FormulaMembers,
     "crops": CropMembers,
 }
 
 
-def _kind(meta: dict[str, Any]) -> type[LatentMembers] | type[CropMembers]:
+def _kind(meta: dict[str, Any]) -> _Kind:
     return _KINDS[meta["members"].get("kind", meta["input"])]
 
 
@@ -71,7 +74,8 @@ class HeadSet:
     Parameters
     ----------
     scheme : int
-        1 for heads on crops, 2 for dense heads on latents, 3 for sparse ones.
+        1 for heads on crops, 2 for dense heads on latents, 3 for sparse ones, 4 for
+        formulas.
     n_classes : int
     members : Members
     calibration : Calibration
@@ -124,6 +128,25 @@ class HeadSet:
         float32 array of shape (K, n, outputs)
         """
         return self.members.scores(x, on_event=on_event, token=token)
+
+    def combined(self, members: npt.NDArray[np.floating]) -> npt.NDArray[np.floating]:
+        """Return one score of those of all heads.
+
+        Their mean; of formulas the median of those that are defined, since a single one
+        may be as large as exp(exp(z)).
+
+        Parameters
+        ----------
+        members : array of shape (K, n, outputs)
+
+        Returns
+        -------
+        array of shape (n, outputs)
+            NaN where no head is defined.
+        """
+        if isinstance(self.members, FormulaMembers):
+            return median_of_defined(members)
+        return np.asarray(members.mean(axis=0))
 
     def decide(self, scores: npt.NDArray[np.floating]) -> npt.NDArray[np.int64]:
         """Return the class of scores (..., outputs); one output: 1 where it is ≥ 0."""

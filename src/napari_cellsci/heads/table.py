@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from napari_cellsci.heads.formula_members import FormulaMembers
 from napari_cellsci.heads.headset import HeadSet, LatentMembers, SparseMembers
 from napari_cellsci.heads.sizes import (
     active_weights,
@@ -27,7 +28,7 @@ class HeadSizes:
     Attributes
     ----------
     weights : int array of shape (K,)
-        Active weights, biases not counted.
+        Active weights, biases not counted; of formulas their numbers.
     paper, tree : int arrays of shape (K,)
         Expression sizes by both conventions; see `sizes.expression_size`. Those of
         dense heads are equations 11 and 13 of the paper in both.
@@ -54,6 +55,12 @@ def head_sizes(heads: HeadSet) -> HeadSizes:
             expression_size(masks, "paper"),
             expression_size(masks, "tree"),
             used_inputs(masks),
+        )
+    if isinstance(members, FormulaMembers):
+        # A formula has no weights; its numbers are counted instead.
+        numbers = [sum(len(f.numbers) for f in head) for head in members.formulas]
+        return HeadSizes(
+            np.array(numbers), members.sizes, members.sizes, members.used_inputs
         )
     if isinstance(members, LatentMembers):
         widths, norm = members.network.sizes, False

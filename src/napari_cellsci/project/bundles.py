@@ -27,6 +27,8 @@ from napari_cellsci.tasks import CancelToken, OnEvent, Progress, ignore
 
 BLANK = "blank"
 """What a crop without any structure is predicted to be."""
+UNDEFINED = "undefined"
+"""What a cell is predicted to be for which no formula has a finite value."""
 COLUMNS = ["score", "score_sd", "probability", "prediction", "ood"]
 _BATCH = 2048
 
@@ -113,7 +115,7 @@ class Bundle:
 
     @property
     def scheme(self) -> int:
-        """1 for CNNs on crops, 2 for dense heads on latents."""
+        """1: CNNs on crops; on latents 2: dense heads, 3: sparse heads, 4: formulas."""
         return self.heads.scheme
 
     @property
@@ -178,7 +180,8 @@ class Bundle:
         DataFrame
             Columns score, score_sd, probability, prediction, ood; one row per crop.
             With more than two classes the score is the lead of the best class over
-            the next, and the probability is that of the best class.
+            the next, and the probability is that of the best class. Where formulas
+            are not defined the score is NaN and the prediction "undefined".
         """
         members = seen.members.astype(np.float64)
         if member is not None and not 0 <= member < len(members):
@@ -186,15 +189,20 @@ class Bundle:
                 f"The classifier {self.name!r} has the heads 0 to {len(members) - 1}, "
                 f"not {member}."
             )
-        chosen = members.mean(axis=0) if member is None else members[member]
+        chosen = np.asarray(
+            self.heads.combined(members) if member is None else members[member],
+            np.float64,
+        )
+        defined = np.isfinite(chosen).all(axis=-1)
         decided = self.heads.decide(chosen)
-        names = np.array([*self.classes, BLANK], dtype=object)
+        names = np.array([*self.classes, UNDEFINED, BLANK], dtype=object)
+        named = np.where(defined, decided, -2)
         return pd.DataFrame(
             {
                 "score": _lead(chosen, decided),
-                "score_sd": _lead(members, decided).std(axis=0),
+                "score_sd": _spread(_lead(members, decided)),
                 "probability": self.heads.probability(chosen),
-                "prediction": names[np.where(seen.blank, -1, decided)],
+                "prediction": names[np.where(seen.blank, -1, named)],
                 "ood": np.where(seen.blank, 1.0, self.ood.score(seen.code, seen.error)),
             },
             columns=COLUMNS,
@@ -238,6 +246,16 @@ class Bundle:
             If a file is missing, cut, altered, foreign, or of a newer schema.
         """
         return cls(**bundle_storage.load(Path(folder)))
+
+
+def _spread(scores: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the standard deviation (n,) over heads (K, n) that are defined."""
+    if np.isfinite(scores).all():
+        return np.asarray(scores.std(axis=0))
+    found = np.full(scores.shape[1], np.nan)
+    some = np.isfinite(scores).any(axis=0)
+    found[some] = np.nanstd(scores[:, some], axis=0)
+    return found
 
 
 def _lead(

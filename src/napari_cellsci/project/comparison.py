@@ -51,10 +51,11 @@ class Row:
     encoder, head : str
         What makes the code, and what reads it.
     mode : str or None
-        Of sparse heads.
+        Of sparse heads; of formulas their loss.
     models : int
     weights, size_paper, size_tree : Spread
-        Active weights; expression size by both conventions.
+        Active weights (of formulas their numbers); expression size by both
+        conventions.
     accuracy, balanced_accuracy : Spread
         Of the single heads on tracks they were not trained on.
     ensemble : float
@@ -111,7 +112,8 @@ def compare(bench: Bench, names: Sequence[str] | None = None) -> Comparison:
     if not infos:
         raise InputError(
             "The project has no classifier to compare yet: train some first "
-            "(`cellsci train-head PROJECT --scheme 2`, and 3)."
+            "(`cellsci train-head PROJECT --scheme 2`, and 3, then `cellsci discover "
+            "PROJECT`)."
         )
     if names is None:
         newest = {(i.scheme, i.summary.get("mode")): i.name for i in infos}
@@ -125,7 +127,7 @@ def _row(bench: Bench, bundle: Bundle) -> Row:
     from napari_cellsci.heads.table import head_sizes
 
     sizes, report = head_sizes(bundle.heads), bundle.heads.report
-    mode = bundle.heads.config.get("mode") if bundle.scheme == 3 else None
+    mode = _mode(bundle.heads.config, bundle.scheme)
     accuracy = Spread.of(report.member_accuracies)
     if not report.member_accuracies:
         accuracy = Spread(report.member_accuracy, report.member_accuracy_sd)
@@ -150,6 +152,13 @@ def _row(bench: Bench, bundle: Bundle) -> Row:
         used=used,
         labels=bundle.record.get("data", {}).get("labels"),
     )
+
+
+def _mode(config: Mapping[str, Any], scheme: int) -> str | None:
+    """Return how sparse heads were found, or the loss formulas were fitted to."""
+    if scheme == 4:
+        return str(config.get("loss"))
+    return config.get("mode") if scheme == 3 else None
 
 
 def _encoder(bundle: Bundle) -> str:
@@ -179,7 +188,7 @@ def _notes(rows: list[Row]) -> list[str]:
         )
     dense = [row.balanced_accuracy.mean for row in rows if row.scheme == 2]
     for row in rows:
-        if row.scheme == 3 and dense and dense[-1] > 0:
+        if row.scheme in (3, 4) and dense and dense[-1] > 0:
             kept = row.balanced_accuracy.mean / dense[-1]
             found.append(
                 f"{row.name!r} keeps {kept:.1%} of the dense heads' balanced accuracy."

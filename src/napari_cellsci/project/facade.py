@@ -18,6 +18,7 @@ from napari_cellsci.project import creation, generations, models, reading
 from napari_cellsci.project.bench import Bench
 from napari_cellsci.project.crop_store import CropStore
 from napari_cellsci.project.face_attacks import AttacksFace
+from napari_cellsci.project.face_formulas import FormulasFace
 from napari_cellsci.project.face_labels import LabelsFace
 from napari_cellsci.project.face_latents import LatentsFace
 from napari_cellsci.project.face_layouts import LayoutsFace
@@ -40,6 +41,7 @@ class Project(
     RunsFace,
     LabelsFace,
     AttacksFace,
+    FormulasFace,
 ):
     """A folder with movies, their cells and crops, labels, encoders and bundles.
 

@@ -174,7 +174,7 @@ def _summary(bundle: Bundle) -> Any:
         "accuracy": report.accuracy,
         "balanced_accuracy": report.balanced_accuracy,
         "balanced_accuracy_interval": list(report.balanced_accuracy_interval),
-        "mode": bundle.heads.config.get("mode"),
+        "mode": bundle.heads.config.get("loss" if bundle.scheme == 4 else "mode"),
         "encoder": bundle.record.get("encoder"),
         "encoder_hash": None if bundle.encoder is None else bundle.encoder.hash,
     }

@@ -45,7 +45,7 @@ if TYPE_CHECKING:
 
 TIPS = {
     "classifier": "Its name in the project",
-    "scheme": "1: CNN on crops; 2: dense on latents; 3: sparse on latents",
+    "scheme": "1: CNN on crops; 2: dense, 3: sparse, 4: formula on latents",
     "encoder": "What makes the latents",
     "head": "What reads them",
     "weights": "Connections that are there; biases not counted",

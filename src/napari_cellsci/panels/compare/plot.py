@@ -254,6 +254,8 @@ def _lines_of(model: Model, kind: tuple[Size, Accuracy]) -> list[str]:
     ]
     if model.inputs is not None and model.scheme == 3:
         lines.append(f"{len(model.inputs)} latents, {model.weights} weights")
+    if model.formula is not None:
+        lines.append(model.formula)
     return lines
 
 

@@ -1,0 +1,104 @@
+"""The face of `Project` towards formulas."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from napari_cellsci.labels import Labels
+from napari_cellsci.project.bench import Bench
+from napari_cellsci.tasks import CancelToken, OnEvent, ignore
+
+if TYPE_CHECKING:
+    from napari_cellsci.formulas.engines import Status
+    from napari_cellsci.formulas.jobs import Front
+    from napari_cellsci.project.bundles import Bundle
+
+
+class FormulasFace:
+    """How a `Project` finds formulas; mixed into it."""
+
+    _bench: Bench
+    _labels: Labels
+
+    def discover(
+        self,
+        *,
+        runs: int = 10,
+        engine: str = "auto",
+        loss: str = "hinge",
+        operators: str = "paper",
+        source: Any = None,
+        inputs: Sequence[int | str] | None = None,
+        encoder: Any = None,
+        name: str | None = None,
+        seed: int = 0,
+        on_front: Callable[[dict[int, Front]], None] | None = None,
+        on_event: OnEvent = ignore,
+        token: CancelToken | None = None,
+        **settings: Any,
+    ) -> Bundle:
+        """Search for formulas on the labelled cells and keep them as a bundle.
+
+        Parameters
+        ----------
+        runs : int
+            Searches; each gives one formula (with more classes one for each).
+        engine : {"auto", "builtin", "pysr"}
+            "auto" is PySR where its Julia is ready, else the built-in engine.
+        loss : {"hinge", "mse", "logistic"}
+            Hinge loss on the labels, or mean squared error to the scores of `source`.
+        operators : {"paper", "plain"}
+        source : str, path or Bundle, optional
+            A classifier of scheme 3 or 2, whose latents and scores are taken; by
+            default the newest sparse one.
+        inputs : sequence of int or str, optional
+            Latents that formulas may read; by default those that at least half of the
+            sparse heads read.
+        encoder : str, path, Bundle or Encoder, optional
+            By default that of `source`, or the newest.
+        name : str, optional
+            Of the bundle.
+        seed : int
+        on_front : callable, optional
+            Told all fronts so far, by search, whenever they grow.
+        on_event, token
+            A search that is cancelled keeps the runs that found something.
+        **settings
+            Further fields of `FormulaConfig`: maxsize, evaluations, iterations,
+            seconds, nested, balanced, cores, fetch_julia, …
+
+        Raises
+        ------
+        InputError
+            If there are too few labels, no encoder, or nothing to follow.
+        """
+        from napari_cellsci.heads.formula import FormulaConfig
+        from napari_cellsci.project.discovering import discover
+
+        config = FormulaConfig(
+            runs=runs,
+            engine=engine,
+            loss=loss,  # type: ignore[arg-type]
+            operators=operators,
+            seed=seed,
+            **settings,
+        )
+        return discover(
+            self._bench,
+            self._labels,
+            config,
+            name=name,
+            source=source,
+            inputs=inputs,
+            encoder=encoder,
+            on_front=on_front,
+            on_event=on_event,
+            token=token,
+        )
+
+    def formula_engines(self) -> dict[str, Status]:
+        """Return which engines are ready, without importing or starting any."""
+        from napari_cellsci.formulas.engines import Process, PySR
+
+        return {"builtin": Process("builtin").status(), "pysr": PySR().status()}

@@ -1,0 +1,115 @@
+"""The verb discover, with an engine that knows the answer, and the fourth scheme."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from napari_cellsci.formulas.engines import Found, Status
+from napari_cellsci.formulas.expression import Expression
+from napari_cellsci.formulas.fronts import front_of
+from napari_cellsci.project import Project
+
+Run = Callable[..., Any]
+
+
+class Oracle:
+    """Finds a line through every latent it may read."""
+
+    name = "builtin"
+
+    def status(self) -> Status:
+        return Status("ready", "")
+
+    def search(self, x, y, spec, names, *, weights=None, **rest) -> Found:
+        mean = " + ".join(names)
+        texts = ["1.0", names[0], f"3*({mean}) - 0.1", f"log({names[0]})"]
+        roots = [Expression.parse(text, names).root for text in texts]
+        fronts = []
+        for target, weight in zip(np.atleast_2d(y), weights, strict=True):
+            used = weight > 0
+            own = (x[used], target[used], weight[used])
+            fronts.append(front_of(roots, *own, names, spec))
+        return Found(fronts, False, "oracle 1", 4, 0.1)
+
+
+@pytest.fixture
+def project(bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A labelled project with an encoder of 4 latents and a dense classifier."""
+    monkeypatch.setattr(
+        "napari_cellsci.heads.formula.find_engine", lambda name, **rest: Oracle()
+    )
+    shutil.copytree(bundle.parents[1], tmp_path / "p")
+    return tmp_path / "p"
+
+
+def test_formulas_are_found_scored_and_compared(
+    run: Run, ask: Run, project: Path, tmp_path: Path
+) -> None:
+    verb = ("discover", project, "--runs", 2, "--inputs", "z1,z3")
+    told = run(*verb, "--name", "short").stdout
+    assert "classifier 'short' found by oracle 1" in told
+    assert "held-out balanced accuracy" in told
+    assert "metaphase where ≥ 0" in told
+    assert "Most frequent form" in told
+    asked = ask(*verb, "--loss", "mse", "--from", "small", "--operators", "plain")
+    assert asked["scheme"] == 4
+    assert asked["inputs"] == [1, 3]
+    assert len(asked["formulas"]) == 2
+    assert {"formula", "latex", "size", "balanced_accuracy"} <= set(
+        asked["formulas"][0]
+    )
+    scored = run("score", project, "--model", "short", "-o", tmp_path / "s.csv")
+    assert "cells scored by 'short'" in scored.stdout
+    found = ask("compare", project)
+    rows = {row["name"]: row for row in found["rows"]}
+    assert {rows[name]["scheme"] for name in rows} == {2, 4}
+    assert rows["short"]["head"] == "formula, hinge"
+    assert rows["short"]["size_paper"]["mean"] >= 1
+    table = run("compare", project).stdout
+    assert "2 × formula, mse" in table
+    assert "'short' keeps" in table
+    with Project.open(project) as opened:
+        opened.bundle("short")
+        assert opened.formula_engines()["builtin"].ready
+        scores = opened.score("short", member=1)
+        assert scores.member == 1
+    settings = json.loads(
+        (project / "models" / "short" / "model.json").read_text("utf-8")
+    )
+    assert settings["heads"]["members"]["kind"] == "formula"
+
+
+def test_what_formulas_cannot_do_is_told_in_one_sentence(
+    run: Run, project: Path
+) -> None:
+    verb = ("discover", project)
+    assert "no latent 'z9'" in run(*verb, "--inputs", "z9", code=2).stderr
+    assert "Operators are" in run(*verb, "--operators", "all", code=2).stderr
+    assert "no classifier 'x'" in run(*verb, "--from", "x", code=2).stderr
+    assert "needs room" in run(*verb, "--maxsize", 3, code=2).stderr
+
+
+def test_undefined_cells_have_a_name_of_their_own(project: Path) -> None:
+    from dataclasses import replace
+
+    from napari_cellsci.heads.formula_members import FormulaMembers
+
+    with Project.open(project) as opened:
+        bundle = opened.discover(runs=2, inputs=["z1"], name="logs")
+        z1 = np.asarray(opened.latents(bundle.encoder))[:, 1].astype(float)
+        middle = float(np.median(z1))
+        texts = [f"{name}(z1 - ({middle!r}))" for name in ("log", "sqrt")]
+        formulas = tuple((Expression.parse(text),) for text in texts)
+        heads = replace(bundle.heads, members=FormulaMembers(formulas, 4))
+        table = opened.score(replace(bundle, heads=heads)).table
+        below = z1 < middle
+        assert set(table["prediction"][below]) <= {"undefined", "blank"}
+        assert table["score"][below].isna().all()
+        assert table["score"][z1 > middle].notna().all()
