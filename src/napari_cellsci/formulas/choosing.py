@@ -33,12 +33,17 @@ class Judged:
         Standard error of `score`, over tracks.
     undefined : int
         Cells without a finite value.
+    behind, behind_error : float
+        How much better the best formula of the front is on the same cells, and the
+        standard error of that: what all formulas get wrong cancels out.
     """
 
     candidate: Candidate
     score: float
     error: float
     undefined: int
+    behind: float
+    behind_error: float
 
 
 def judge(
@@ -58,23 +63,36 @@ def judge(
     groups : array of shape (n,)
         The track of each cell.
     """
-    found = []
-    for candidate in front:
-        f = candidate.expression(columns)
-        known = np.isfinite(f)
-        right = known & ((f >= 0) == (y == 1))
-        score, error = balanced_accuracy(right, y, groups)
-        found.append(Judged(candidate, score, error, int((~known).sum())))
-    return found
+    values = [candidate.expression(columns) for candidate in front]
+    hits = [np.isfinite(f) & ((f >= 0) == (y == 1)) for f in values]
+    own = [balanced_accuracy(right, y, groups) for right in hits]
+    best = max(range(len(front)), key=lambda k: (own[k][0], -front[k].complexity))
+    return [
+        Judged(
+            candidate,
+            *own[k],
+            int((~np.isfinite(values[k])).sum()),
+            *balanced_accuracy(hits[best].astype(float) - hits[k], y, groups),
+        )
+        for k, candidate in enumerate(front)
+    ]
 
 
 def balanced_accuracy(
-    right: npt.NDArray[np.bool_], y: Classes, groups: npt.NDArray[np.generic]
+    right: npt.NDArray[np.bool_] | Array, y: Classes, groups: npt.NDArray[np.generic]
 ) -> tuple[float, float]:
     """Return the mean recall over the classes in `y`, and its standard error.
 
     Cells of one track resemble each other: the error is that of a ratio of sums over
-    tracks, and never less than that of half a cell.
+    tracks, and never less than that of one cell.
+
+    Parameters
+    ----------
+    right : array of shape (n,)
+        1 for cells that are right; or any other number to be averaged, such as the
+        difference of two formulas.
+    y : int array of shape (n,)
+    groups : array of shape (n,)
     """
     _, number = np.unique(groups, return_inverse=True)
     recalls, variances = [], []
@@ -86,7 +104,7 @@ def balanced_accuracy(
         recall = hits.sum() / n
         spread = float(np.square(hits - recall * cells).sum())
         recalls.append(recall)
-        variances.append(max(spread / n**2 * tracks / (tracks - 1), 0.25 / n**2))
+        variances.append(max(spread / n**2 * tracks / (tracks - 1), 1 / n**2))
     score = float(np.mean(recalls))
     return score, math.sqrt(sum(variances)) / len(recalls)
 
@@ -94,14 +112,14 @@ def balanced_accuracy(
 def choose(judged: Sequence[Judged]) -> int:
     """Return the smallest formula within one standard error of the best.
 
+    The error is that of the difference of the two on the same cells.
+
     Raises
     ------
     ValueError
         If there is none.
     """
-    best = max(judged, key=lambda one: (one.score, -one.candidate.complexity))
-    enough = best.score - best.error
-    good = [k for k, one in enumerate(judged) if one.score >= enough]
+    good = [k for k, one in enumerate(judged) if one.behind <= one.behind_error]
     return min(good, key=lambda k: (judged[k].candidate.complexity, -judged[k].score))
 
 

@@ -316,6 +316,8 @@ def _heads(
                             "loss": one.candidate.loss,
                             "validation": one.score,
                             "error": one.error,
+                            "behind": one.behind,
+                            "behind_error": one.behind_error,
                             "undefined": one.undefined,
                             "formula": str(one.candidate.expression),
                         }
