@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from napari_cellsci.errors import Collapsed, DataChanged, Diverged, InputError
 from napari_cellsci.project import Project
 from napari_cellsci.project import training as training_module
+from napari_cellsci.project.run_estimate import estimate
 from napari_cellsci.project.run_files import write_beat
 from napari_cellsci.project.run_log import RunLog
 from napari_cellsci.project.run_pulse import RunToken
@@ -431,3 +432,25 @@ def test_heads_go_on_where_they_were(
     assert told.stages == []
     assert told.curves["loss"].x == whole.curves["loss"].x
     assert told.curves["loss"].y == whole.curves["loss"].y
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        RunRequest("train_encoder", {**SMALL, "steps": 5_000, "name": "never"}),
+        RunRequest("train_head", {"scheme": 2, "models": 2, "min_steps": 90_000}),
+        RunRequest("search", {"trials": 40, "runs": 2, "steps": 4_000}),
+    ],
+    ids=["encoder", "heads", "search"],
+)
+def test_an_estimate_is_made_of_a_short_trial_and_nothing_is_kept(
+    ready: Project, request_: RunRequest
+) -> None:
+    before = [run.id for run in ready.runs]
+    found = estimate(ready, request_, seconds=0.2)
+    assert found.seconds > 0.2
+    assert found.memory > 10_000_000
+    assert found.steps > 100
+    assert [run.id for run in ready.runs] == before
+    with pytest.raises(InputError, match="no preset"):
+        estimate(ready, RunRequest("train_encoder", {"preset": "none"}))

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 PLUGIN = "napari-cellsci"
 TABS = (
-    *("Cells", "Label", "Score"),
+    *("Cells", "Label", "Train", "Score"),
     *("Latents", "Latent map", "Network", "Expressions", "Compare"),
 )
 SIDE = tuple((name, "right") for name in TABS)
@@ -28,6 +28,7 @@ ALONE = (("Cells table", "bottom"),)
 """Opened when they are asked for."""
 KINDS = {
     "Cells": "cells.panel:CellsPanel",
+    "Train": "train.panel:TrainPanel",
     "Score": "score.panel:ScorePanel",
     "Latents": "latents.panel:LatentsPanel",
     "Latent map": "latent_map.panel:LatentMapPanel",

@@ -13,6 +13,7 @@ import sys
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -248,7 +249,7 @@ def _available() -> int:
 
 def _of_psutil(what: str) -> int:
     try:
-        import psutil
+        psutil: Any = import_module("psutil")
     except ImportError:
         return 0
     if what == "available":

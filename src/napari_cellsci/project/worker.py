@@ -104,13 +104,11 @@ def main(arguments: Sequence[str]) -> int:
 
 def _prepare(folder: Path, run_id: str) -> None:
     """Load torch before anything else (Windows minds the order), choose its cores."""
-    from napari_cellsci.project.run_admin import one_run
-    from napari_cellsci.project.runs import give_up
-
     try:
         import torch  # noqa: F401
     except (OSError, ImportError) as error:
         from napari_cellsci.project.facade import Project
+        from napari_cellsci.project.runs import give_up
 
         with Project.open(folder) as project:
             bench = project._bench
@@ -119,7 +117,7 @@ def _prepare(folder: Path, run_id: str) -> None:
     from napari_cellsci.project.facade import Project
 
     with Project.open(folder) as project:
-        request = one_run(project._bench, run_id).request
+        request = project.run(run_id).request
     choose_threads(None if request is None else request.threads)
 
 

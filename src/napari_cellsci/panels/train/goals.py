@@ -1,0 +1,244 @@
+"""What can be trained, with presets in plain words; knows no widgets."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from importlib import import_module
+from typing import Any
+
+from napari_cellsci.project.run_request import RunRequest
+
+
+@dataclass(frozen=True, slots=True)
+class Preset:
+    """A choice of settings with a plain name."""
+
+    key: str
+    title: str
+    tip: str
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Goal:
+    """Something to train.
+
+    Attributes
+    ----------
+    key, title, tip : str
+    verb : str
+        Of `Project`.
+    config : str
+        "module:class" of its settings.
+    presets : tuple of Preset
+    fixed : dict
+        Arguments that every run of this goal has.
+    on_latents : bool
+        Whether it needs an encoder.
+    labels : bool
+        Whether it needs labelled cells.
+    hidden : tuple of str
+        Settings the panel has widgets of its own for.
+    """
+
+    key: str
+    title: str
+    tip: str
+    verb: str
+    config: str
+    presets: tuple[Preset, ...]
+    fixed: Mapping[str, Any] = field(default_factory=dict)
+    on_latents: bool = False
+    labels: bool = True
+    hidden: tuple[str, ...] = ("seed",)
+
+    @property
+    def config_class(self) -> Any:
+        """The dataclass of its settings; loads torch."""
+        module, name = self.config.split(":")
+        return getattr(import_module(f"napari_cellsci.{module}"), name)
+
+    def preset(self, key: str) -> Preset:
+        """Return a preset by its key."""
+        return next(preset for preset in self.presets if preset.key == key)
+
+    def usual(self, preset: str) -> dict[str, Any]:
+        """Return all settings of a preset, by name; loads torch."""
+        kind, own = self.config_class, self.preset(preset).settings
+        if self.verb == "train_encoder":
+            found: dict[str, Any] = kind.preset(preset).to_dict()
+            return found
+        known = kind(**own)
+        return {name: getattr(known, name) for name in kind.__dataclass_fields__}
+
+
+def _heads(
+    scheme: int, title: str, tip: str, config: str, presets: tuple[Preset, ...]
+) -> Goal:
+    return Goal(
+        f"heads{scheme}",
+        title,
+        tip,
+        "train_head",
+        config,
+        presets,
+        {"scheme": scheme},
+        on_latents=scheme != 1,
+    )
+
+
+# Another scheme is another row here, and a verb of `Project` that trains it.
+GOALS: tuple[Goal, ...] = (
+    Goal(
+        "encoder",
+        "Encoder (β-TCVAE)",
+        "Learns a code of few numbers for every cell, from the crops alone",
+        "train_encoder",
+        "representation.config:EncoderConfig",
+        (
+            Preset("quick", "Quick look", "A minute or two: are the crops right?"),
+            Preset("good", "Good", "Readable reconstructions of a few thousand crops"),
+            Preset("paper", "Paper", "arXiv 2402.03115 to the letter: 41,000 steps"),
+        ),
+        labels=False,
+        hidden=("seed", "device"),
+    ),
+    _heads(
+        1,
+        "CNN on crops (scheme 1)",
+        "Learns the score from the pixels; good, but nothing in it can be read",
+        "heads.cnn:CNNConfig",
+        (
+            Preset("quick", "Quick look", "Three models", {"models": 3, "steps": 100}),
+            Preset("good", "Good", "Ten models", {}),
+            Preset(
+                "paper", "Paper", "Ten models, certain labels", {"label_smoothing": 0.0}
+            ),
+        ),
+    ),
+    _heads(
+        2,
+        "Dense heads (scheme 2)",
+        "Learns the score from the code; fast",
+        "heads.dense:DenseConfig",
+        (
+            Preset(
+                "quick", "Quick look", "Three models", {"models": 3, "min_steps": 300}
+            ),
+            Preset("good", "Good", "Ten models", {}),
+            Preset(
+                "paper", "Paper", "Ten models, certain labels", {"label_smoothing": 0.0}
+            ),
+        ),
+    ),
+    _heads(
+        3,
+        "Sparse heads (scheme 3)",
+        "Learns the score from few latents, by few connections that can be read",
+        "heads.sparse:SparseConfig",
+        (
+            Preset(
+                "quick",
+                "Quick look",
+                "Three models, few steps",
+                {"models": 3, "scouts": 4, "min_steps": 1000, "epochs": 30},
+            ),
+            Preset("good", "Good", "Few latents and weights (mode compact)", {}),
+            Preset("paper", "Paper", "RigL as published", {"mode": "paper"}),
+        ),
+    ),
+    Goal(
+        "search",
+        "Search settings of sparse heads",
+        "Tries many settings of RigL and keeps what is accurate and small",
+        "search",
+        "heads.search:SearchConfig",
+        (
+            Preset("quick", "Quick look", "20 trials", {"trials": 20, "runs": 3}),
+            Preset("good", "Good", "200 trials of five runs", {}),
+            Preset(
+                "paper",
+                "Accuracy against size",
+                "All settings that nothing beats in accuracy and weights",
+                {"pareto": True},
+            ),
+        ),
+        on_latents=True,
+    ),
+)
+
+
+def goal_of(key: str) -> Goal:
+    """Return a goal by its key."""
+    return next(goal for goal in GOALS if goal.key == key)
+
+
+@dataclass(frozen=True, slots=True)
+class Setup:
+    """What the user has set up, until it is run.
+
+    Attributes
+    ----------
+    goal, preset : str
+        Keys.
+    settings : dict
+        What differs from the preset.
+    encoder : str, optional
+        For heads and searches; by default the newest.
+    name : str
+    seed : int
+    device : str
+    """
+
+    goal: str = "encoder"
+    preset: str = "good"
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    encoder: str | None = None
+    name: str = ""
+    seed: int = 0
+    device: str = "auto"
+
+    def with_goal(self, key: str) -> Setup:
+        """Return a setup for another goal: its settings begin anew."""
+        return replace(self, goal=key, settings={}, name="")
+
+    def with_preset(self, key: str) -> Setup:
+        """Return a setup with another preset: what was set by hand is dropped."""
+        return replace(self, preset=key, settings={})
+
+    def request(self, threads: int | None = None) -> RunRequest:
+        """Return what the run is asked to do."""
+        goal = goal_of(self.goal)
+        arguments: dict[str, Any] = {**goal.fixed}
+        if goal.verb == "train_encoder":
+            arguments |= {"preset": self.preset}
+            if self.device != "auto":
+                arguments |= {"device": self.device}
+        else:
+            arguments |= dict(goal.preset(self.preset).settings)
+        arguments |= {"seed": self.seed, **self.settings}
+        if goal.on_latents and self.encoder:
+            arguments["encoder"] = self.encoder
+        if self.name and goal.verb != "search":
+            arguments["name"] = self.name
+        return RunRequest(goal.verb, arguments, threads)
+
+    @classmethod
+    def of(cls, request: RunRequest) -> Setup:
+        """Return the setup that asks for the same; the inverse of `request`."""
+        given = dict(request.arguments)
+        for name in ("resume", "name"):
+            given.pop(name, None)
+        goal = next(
+            goal
+            for goal in GOALS
+            if goal.verb == request.verb
+            and all(given.get(k) == v for k, v in goal.fixed.items())
+        )
+        for name in goal.fixed:
+            given.pop(name)
+        preset = str(given.pop("preset", "good"))
+        seed, device = int(given.pop("seed", 0)), str(given.pop("device", "auto"))
+        encoder = given.pop("encoder", None)
+        return cls(goal.key, preset, given, encoder, "", seed, device)
