@@ -16,6 +16,7 @@ from napari_cellsci.formulas.spec import Candidate
 
 Array = npt.NDArray[np.float64]
 Classes = npt.NDArray[np.int64]
+_TINY = 1e-9
 _NEAR = 1.5
 """PySR considers formulas whose loss is at most this much the lowest."""
 
@@ -72,19 +73,22 @@ def judge(
             candidate,
             *own[k],
             int((~np.isfinite(values[k])).sum()),
-            *balanced_accuracy(hits[best].astype(float) - hits[k], y, groups),
+            *balanced_accuracy(hits[best].astype(float) - hits[k], y, groups, 0.0),
         )
         for k, candidate in enumerate(front)
     ]
 
 
 def balanced_accuracy(
-    right: npt.NDArray[np.bool_] | Array, y: Classes, groups: npt.NDArray[np.generic]
+    right: npt.NDArray[np.bool_] | Array,
+    y: Classes,
+    groups: npt.NDArray[np.generic],
+    least: float = 0.5,
 ) -> tuple[float, float]:
     """Return the mean recall over the classes in `y`, and its standard error.
 
     Cells of one track resemble each other: the error is that of a ratio of sums over
-    tracks, and never less than that of one cell.
+    tracks.
 
     Parameters
     ----------
@@ -93,6 +97,8 @@ def balanced_accuracy(
         difference of two formulas.
     y : int array of shape (n,)
     groups : array of shape (n,)
+    least : float
+        Cells of each class that might be wrong although none is.
     """
     _, number = np.unique(groups, return_inverse=True)
     recalls, variances = [], []
@@ -104,7 +110,7 @@ def balanced_accuracy(
         recall = hits.sum() / n
         spread = float(np.square(hits - recall * cells).sum())
         recalls.append(recall)
-        variances.append(max(spread / n**2 * tracks / (tracks - 1), 1 / n**2))
+        variances.append(max(spread / n**2 * tracks / (tracks - 1), (least / n) ** 2))
     score = float(np.mean(recalls))
     return score, math.sqrt(sum(variances)) / len(recalls)
 
@@ -119,7 +125,7 @@ def choose(judged: Sequence[Judged]) -> int:
     ValueError
         If there is none.
     """
-    good = [k for k, one in enumerate(judged) if one.behind <= one.behind_error]
+    good = [k for k, one in enumerate(judged) if one.behind <= one.behind_error + _TINY]
     return min(good, key=lambda k: (judged[k].candidate.complexity, -judged[k].score))
 
 

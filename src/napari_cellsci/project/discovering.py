@@ -26,6 +26,7 @@ from napari_cellsci.project.models import (
     load_bundle,
     load_encoder,
     read_bundles,
+    read_encoders,
 )
 from napari_cellsci.project.plain import plain
 from napari_cellsci.project.runs import running, versions
@@ -96,7 +97,8 @@ def discover(
                     "and are kept."
                 )
             )
-        record = {**settings, "run": run.id}
+        named = [e.name for e in read_encoders(bench) if e.hash == code.hash]
+        record = {**settings, "run": run.id, "encoder": (*named, code.hash)[0]}
         # What was found before a search was stopped is kept.
         bundle = assemble(
             bench, name, classes, heads, code, cells, record, run.on_event, None
