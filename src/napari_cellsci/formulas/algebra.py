@@ -218,7 +218,9 @@ class Algebra:
         if len(a.terms) == 1 and a.constant == 0:
             return a.terms[0]
         first = a.terms[0][0]
-        return first, ((Factor("sum", of=self._scale(a, 1 / first)), 1),)
+        # Divided, not multiplied by 1 / first: the first coefficient is exactly 1.
+        terms = tuple((_finite(c / first), product) for c, product in a.terms)
+        return first, ((Factor("sum", of=Sum(_finite(a.constant / first), terms)), 1),)
 
     def _inverse(self, a: Sum) -> Sum:
         coefficient, product = self._as_product(a)
