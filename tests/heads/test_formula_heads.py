@@ -231,3 +231,11 @@ def test_settings_and_labels_are_checked() -> None:
         FormulaConfig(maxsize=2)
     assert FormulaConfig().spec("builtin").evaluations == 2_000_000
     assert FormulaConfig(seconds=3).spec("builtin").evaluations is None
+
+
+def test_with_few_labels_all_but_the_unseen_help_to_choose() -> None:
+    z, y, groups = cells(60)
+    texts = ["1.0", "z3", "z1*z3 - 0.2"]
+    heads = discover_formulas(z, y, groups, FormulaConfig(runs=5), engine=Oracle(texts))
+    assert [f.pretty() for (f,) in heads.members.formulas] == ["z1 · z3 − 0.2"] * 5
+    assert heads.report.balanced_accuracy == 1.0

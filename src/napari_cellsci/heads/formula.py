@@ -32,6 +32,8 @@ from napari_cellsci.heads.splits import Indices, check_labels, split_by_group
 from napari_cellsci.tasks import CancelToken, Done, OnEvent, ignore
 
 _FOLDS = 5
+_FEW = 10
+"""With fewer cells of a class to choose on, those the front was found from help."""
 EVALUATIONS = 2_000_000
 """Budget of one run of the built-in engine where none is given."""
 ITERATIONS = 40
@@ -153,8 +155,9 @@ def discover_formulas(
     The tracks are divided into parts (five, or as many as there are runs). Every run
     leaves one part out, finds a front of formulas from most of the other tracks, and
     takes the smallest that is within one standard error of the best on the rest of
-    them. Report and calibration come from the parts that were left out. With more than
-    two classes a run finds one formula per class, and the largest value wins.
+    them (with few labels, on all of them). Report and calibration come from the parts
+    that were left out. With more than two classes a run finds one formula per class,
+    and the largest value wins.
 
     Parameters
     ----------
@@ -296,11 +299,12 @@ def _heads(
         fronts = found.fronts[k * outputs : (k + 1) * outputs]
         if not all(fronts):
             continue
-        here = {name: values[run.choose] for name, values in columns.items()}
+        rows = _to_choose_on(run, y)
+        here = {name: values[rows] for name, values in columns.items()}
         picks = []
         for output, front in enumerate(fronts):
-            mine = y[run.choose] == (output if outputs > 1 else 1)
-            judged = judge(front, here, mine.astype(np.int64), groups[run.choose])
+            mine = y[rows] == (output if outputs > 1 else 1)
+            judged = judge(front, here, mine.astype(np.int64), groups[rows])
             pick = choose(judged)
             picks.append(front[pick].expression)
             notes.append(
@@ -352,6 +356,13 @@ def _heads(
             "undefined": undefined,
         },
     )
+
+
+def _to_choose_on(run: _Run, y: npt.NDArray[np.int64]) -> Indices:
+    """Return the cells on which a run chooses from its front; never unseen ones."""
+    if np.unique(y[run.choose], return_counts=True)[1].min() >= _FEW:
+        return run.choose
+    return np.concatenate([run.fit, run.choose])
 
 
 def _report(
