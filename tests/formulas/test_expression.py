@@ -305,6 +305,8 @@ def test_latex_and_pretty_of_a_published_formula() -> None:
 def test_signs_are_written_once() -> None:
     assert Expression.parse("z3 + -2*z4 - -1").pretty() == "z3 − 2 · z4 + 1"
     assert Expression.parse("-1*z3/2 - z4").pretty() == "−1 · z3 / 2 − z4"
+    assert Expression.parse("z3 + (-2 + z4)").pretty() == "z3 − 2 + z4"
+    assert Expression.parse("z3 - (-2 + z4)").pretty() == "z3 − (−2 + z4)"
     assert Expression.parse("z3 - (z4 - 1)").text() == "z3 - (z4 - 1.0)"
     assert Expression.parse("0.00001*z3").latex() == r"1.00 \times 10^{-5}\,z_{3}"
 

@@ -1,6 +1,6 @@
 """Compiling the inner loops of the search, where numba is installed.
 
-Without numba the same functions run as plain Python, some ten times slower, and the
+Without numba the same functions run as plain Python, some twenty times slower, and the
 kernels as NumPy calls. `CELLSCI_NO_NUMBA` in the environment asks for that.
 """
 

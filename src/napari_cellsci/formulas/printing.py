@@ -210,17 +210,21 @@ def _operator(node: Node, style: Style) -> tuple[str, int, bool]:
         left, digit = _write(node.args[0], style, _SUM)
         sign, other = _signed(node)
         tight = _SUM if sign == "+" else _PRODUCT
+        right = _write(other, style, tight)[0]
+        if sign == "+" and right.startswith(style.minus):
+            # A sum that begins with a minus sign: a + (−b + c) is a − b + c.
+            sign, right = "-", right[len(style.minus) :].lstrip()
         shown = style.minus if sign == "-" else "+"
-        return f"{left} {shown} {_write(other, style, tight)[0]}", _SUM, digit
+        return f"{left} {shown} {right}", _SUM, digit
     positive = _without_minus(node)
     if positive is not None:
         return f"{style.minus}{_write(positive, style, _PRODUCT)[0]}", _SUM, False
     if node.op == "*":
         left, digit = _write(node.args[0], style, _PRODUCT)
-        right, starts = _write(node.args[1], style, _PRODUCT)
+        second, starts = _write(node.args[1], style, _PRODUCT)
         if node.args[1].op == "/" and style.quotient_binds == _PRODUCT:
-            right, starts = style.parentheses(right), False
-        return style.product(left, right, starts), _PRODUCT, digit
+            second, starts = style.parentheses(second), False
+        return style.product(left, second, starts), _PRODUCT, digit
     if node.op == "/":
         return style.quotient(of(0), of(1)), style.quotient_binds, False
     return style.function(node.op, of(0)), _ATOM, False
