@@ -13,62 +13,72 @@ if TYPE_CHECKING:
     from napari_cellsci.project.bundles import Bundle
 
 
+Engine = Annotated[
+    str, typer.Option(help="auto (PySR where its Julia is ready), pysr or builtin.")
+]
+Operators = Annotated[
+    str, typer.Option(help="paper (all ten) or plain (+ − × ÷ square abs).")
+]
+Loss = Annotated[
+    str, typer.Option(help="hinge on the labels, or mse to the scores of --from.")
+]
+Source = Annotated[
+    str | None,
+    typer.Option(
+        "--from",
+        metavar="MODEL",
+        help="Classifier of scheme 3 or 2 whose latents and scores are taken; by "
+        "default the newest sparse one.",
+    ),
+]
+Inputs = Annotated[
+    str | None,
+    typer.Option(
+        metavar="z3,z17…",
+        help="Latents that formulas may read; by default those that at least half of "
+        "the sparse heads read.",
+    ),
+]
+Runs = Annotated[int, typer.Option(help="Searches; each gives a formula.")]
+MaxSize = Annotated[int, typer.Option(help="Complexity of a formula at most.")]
+Seconds = Annotated[
+    float | None, typer.Option(help="Time of a run; by default a fixed budget.")
+]
+Evaluations = Annotated[
+    int | None, typer.Option(help="Budget of a run of the built-in engine.")
+]
+Iterations = Annotated[int | None, typer.Option(help="Budget of a run of PySR.")]
+FetchJulia = Annotated[
+    bool,
+    typer.Option("--fetch-julia", help="Let PySR fetch Julia (some 500 MB, once)."),
+]
+Name = Annotated[str | None, typer.Option(help="What to call the classifier.")]
+EncoderName = Annotated[
+    str | None,
+    typer.Option(help='Encoder by name, or "shipped"; by default the newest.'),
+]
+Cores = Annotated[
+    int, typer.Option(help="Cores of the built-in engine; change only the time.")
+]
+
+
 def discover(
     project: ProjectFolder,
-    engine: Annotated[
-        str,
-        typer.Option(help="auto (PySR where its Julia is ready), pysr or builtin."),
-    ] = "auto",
-    operators: Annotated[
-        str, typer.Option(help="paper (all ten) or plain (+ − × ÷ square abs).")
-    ] = "paper",
-    loss: Annotated[
-        str,
-        typer.Option(help="hinge on the labels, or mse to the scores of --from."),
-    ] = "hinge",
-    source: Annotated[
-        str | None,
-        typer.Option(
-            "--from",
-            metavar="MODEL",
-            help="Classifier of scheme 3 or 2 whose latents and scores are taken; by "
-            "default the newest sparse one.",
-        ),
-    ] = None,
-    inputs: Annotated[
-        str | None,
-        typer.Option(
-            metavar="z3,z17…",
-            help="Latents that formulas may read; by default those that at least half "
-            "of the sparse heads read.",
-        ),
-    ] = None,
-    runs: Annotated[int, typer.Option(help="Searches; each gives a formula.")] = 10,
-    maxsize: Annotated[int, typer.Option(help="Complexity of a formula at most.")] = 20,
-    seconds: Annotated[
-        float | None, typer.Option(help="Time of a run; by default a fixed budget.")
-    ] = None,
-    evaluations: Annotated[
-        int | None, typer.Option(help="Budget of a run of the built-in engine.")
-    ] = None,
-    iterations: Annotated[
-        int | None, typer.Option(help="Budget of a run of PySR.")
-    ] = None,
-    fetch_julia: Annotated[
-        bool,
-        typer.Option("--fetch-julia", help="Let PySR fetch Julia (some 500 MB, once)."),
-    ] = False,
-    name: Annotated[
-        str | None, typer.Option(help="What to call the classifier.")
-    ] = None,
-    encoder: Annotated[
-        str | None,
-        typer.Option(help='Encoder by name, or "shipped"; by default the newest.'),
-    ] = None,
+    engine: Engine = "auto",
+    operators: Operators = "paper",
+    loss: Loss = "hinge",
+    source: Source = None,
+    inputs: Inputs = None,
+    runs: Runs = 10,
+    maxsize: MaxSize = 20,
+    seconds: Seconds = None,
+    evaluations: Evaluations = None,
+    iterations: Iterations = None,
+    fetch_julia: FetchJulia = False,
+    name: Name = None,
+    encoder: EncoderName = None,
     seed: Seed = 0,
-    threads: Annotated[
-        int, typer.Option(help="Cores of the built-in engine; change only the time.")
-    ] = 1,
+    threads: Cores = 1,
     as_json: Json = False,
 ) -> None:
     """Find formulas short enough to print that tell the classes apart."""
@@ -98,23 +108,29 @@ def discover(
                 token=talk.token,
             )
         talk.result(
-            {
-                "bundle": bundle.name,
-                "hash": bundle.hash,
-                "scheme": 4,
-                "models": bundle.n_members,
-                "classes": list(bundle.classes),
-                "engine": bundle.heads.config["engine"],
-                "stopped": bundle.heads.config["stopped"],
-                "inputs": bundle.record["inputs"],
-                "held_out": bundle.heads.report.to_dict(),
-                "undefined": bundle.heads.config["undefined"],
-                "forms": bundle.heads.config["forms"],
-                "formulas": formulas_of(bundle),
-            },
+            summary(bundle),
             f"{project}: classifier {bundle.name!r} found by "
             f"{bundle.heads.config['engine']}.\n" + described(bundle),
         )
+
+
+def summary(bundle: Bundle) -> dict[str, Any]:
+    """Return JSON values of what was found."""
+    config = bundle.heads.config
+    return {
+        "bundle": bundle.name,
+        "hash": bundle.hash,
+        "scheme": 4,
+        "models": bundle.n_members,
+        "classes": list(bundle.classes),
+        "engine": config["engine"],
+        "stopped": config["stopped"],
+        "inputs": bundle.record["inputs"],
+        "held_out": bundle.heads.report.to_dict(),
+        "undefined": config["undefined"],
+        "forms": config["forms"],
+        "formulas": formulas_of(bundle),
+    }
 
 
 def formulas_of(bundle: Bundle) -> list[dict[str, Any]]:
