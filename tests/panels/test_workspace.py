@@ -33,8 +33,8 @@ def test_the_panels_leave_the_movie_half_of_the_window(
     viewer.window.resize(*size)
     open_workspace(viewer)
     expected = ["Cell", "Cells", "Compare", "Expressions", "Gallery", "Label"]
-    rest = ["Latent map", "Latents", "Network", "Score", "Train"]
-    assert titles(viewer)[-11:] == [*expected, *rest]
+    rest = ["Latent map", "Latents", "Network", "Robustness", "Score", "Train"]
+    assert titles(viewer)[-12:] == [*expected, *rest]
     panel = next(iter(viewer.window.dock_widgets.values()))
     window = panel.window()
     assert isinstance(window, QMainWindow)

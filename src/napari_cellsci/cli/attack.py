@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -193,6 +193,7 @@ def robustness(
     """Say what classifiers look at, by accuracy under attack, and judge them."""
     with talking(as_json) as talk:
         from napari_cellsci.errors import InputError
+        from napari_cellsci.figures.attacks import save_robustness
         from napari_cellsci.project import Project
 
         known = (*_FIGURES, ".csv", ".json")
@@ -212,27 +213,9 @@ def robustness(
             )
         values = found.to_dict()
         if output is not None:
-            _write_robustness(found, values, output)
+            save_robustness(found, output)
         values["output"] = None if output is None else str(output)
         talk.result(values, _robustness_in_words(found, output))
-
-
-def _write_robustness(found: Robustness, values: dict[str, Any], output: Path) -> None:
-    import json
-
-    from napari_cellsci.disk import whole_file
-    from napari_cellsci.figures.attacks import save_robustness
-
-    suffix = output.suffix.lower()
-    if suffix in _FIGURES:
-        save_robustness(found, output)
-        return
-    with whole_file(output) as temporary:
-        if suffix == ".csv":
-            found.table().to_csv(temporary, index=False)
-        else:
-            text = json.dumps(values, allow_nan=False, indent=1)
-            temporary.write_text(text, encoding="utf-8")
 
 
 def _robustness_in_words(found: Robustness, output: Path | None) -> str:

@@ -61,17 +61,22 @@ def shifted(crop: Raw, other: Raw, rng: np.random.Generator) -> Raw:
 
 
 def neighbour(crop: Raw, other: Raw, rng: np.random.Generator) -> Raw:
-    """Return the crop with another cell pasted in at its side."""
+    """Return the crop with another cell, as bright as it, pasted in at its side."""
     size = crop.shape[-1]
     half, step = size // 4, size * 3 // 8
     patch = other.astype(np.float64) - _background(other)
     middle = np.s_[:, size // 2 - half : size // 2 + half]
     patch = patch[middle][:, :, size // 2 - half : size // 2 + half]
+    span = np.maximum(_top(other) - _background(other), 1e-6)
+    # Only the cell itself: its background would show as a square.
+    patch = np.where(patch > span / 4, patch, 0) / span
+    patch = patch * (_top(crop) - _background(crop))
     pasted = crop.astype(np.float64)
     top = size // 2 - half
     left = min(size // 2 - half + step, size - 2 * half)
     place = np.s_[:, top : top + 2 * half, left : left + 2 * half]
-    pasted[place] = np.maximum(pasted[place], _background(crop) + patch)
+    seen = np.maximum(pasted[place], _background(crop) + patch)
+    pasted[place] = np.where(patch > 0, seen, pasted[place])
     return _like(crop, pasted)
 
 

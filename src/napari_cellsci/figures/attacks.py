@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -51,8 +52,26 @@ def save_attack_figure(attacked: Attacked, project: Project, path: Path) -> None
 
 
 def save_robustness(found: Robustness, path: Path) -> None:
-    """Draw accuracy against ε for all classifiers; see `save_attack_figure`."""
-    _save(draw_robustness(found), path)
+    """Write accuracy against ε: drawn (.svg, .pdf, .png), as .csv, or all as .json.
+
+    Raises
+    ------
+    InputError
+        If the suffix is another one.
+    ProjectError
+        If the place cannot be written.
+    """
+    path = Path(path)
+    suffix = path.suffix.lower()
+    if suffix not in (".csv", ".json"):
+        _save(draw_robustness(found), path)
+        return
+    with whole_file(path) as temporary:
+        if suffix == ".csv":
+            found.table().to_csv(temporary, index=False)
+        else:
+            text = json.dumps(found.to_dict(), allow_nan=False, indent=1)
+            temporary.write_text(text, encoding="utf-8")
 
 
 def _save(figure: Figure, path: Path) -> None:

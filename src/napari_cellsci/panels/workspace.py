@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 PLUGIN = "napari-cellsci"
 TABS = (
     *("Cells", "Label", "Train", "Score"),
-    *("Latents", "Latent map", "Network", "Expressions", "Compare"),
+    *("Latents", "Latent map", "Network", "Expressions", "Compare", "Robustness"),
 )
 SIDE = tuple((name, "right") for name in TABS)
 BELOW = (("Gallery", "bottom"), ("Cell", "bottom"))
@@ -37,6 +37,7 @@ KINDS = {
     "Compare": "compare.panel:ComparePanel",
     "Label": "label.panel:LabelPanel",
     "Cells table": "table.panel:TablePanel",
+    "Robustness": "robustness.panel:RobustnessPanel",
     "Gallery": "gallery.panel:GalleryPanel",
     "Cell": "cell_strip.panel:CellStripPanel",
 }

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from napari_cellsci.project.attack_plan import Kind
     from napari_cellsci.project.attacked_movie import AttackedMovie
     from napari_cellsci.project.attacking import Attacked
+    from napari_cellsci.project.bundles import Bundle
+    from napari_cellsci.project.crop_store import CropStore
     from napari_cellsci.project.failing import FailureModes
     from napari_cellsci.project.robustness import Robustness
 
@@ -135,6 +137,37 @@ class AttacksFace:
         wants = place.suffix.lower() in ("", ".tif", ".tiff")
         shown = self.attacked_movie(attacked, movie) if wants else None
         return save_attack(attacked, shown, place)
+
+    def crops_for(
+        self,
+        bundle: Bundle,
+        *,
+        on_event: OnEvent = ignore,
+        token: CancelToken | None = None,
+    ) -> tuple[CropStore, float | None]:
+        """Return the crops a classifier reads, and the camera's noise in their units.
+
+        The noise is told from some frames and some hundred cells; None if the movies
+        cannot be read.
+
+        Raises
+        ------
+        BundleError
+            If this project's cells cannot be cut for it.
+        """
+        import numpy as np
+
+        from napari_cellsci.explain.blend import crop_scale
+        from napari_cellsci.project import generations
+        from napari_cellsci.project.attacking import noise_floor
+
+        bench = self._bench
+        whose = f"The classifier {bundle.name!r}"
+        spec = generations.satisfy(bench, bundle.spec, whose)
+        crops = generations.crops(bench, spec, on_event=on_event, token=token)
+        rows = np.unique(np.linspace(0, len(crops) - 1, 200).astype(np.int64))
+        movies = bench.cells().loc[rows, "movie"].unique()
+        return crops, noise_floor(bench, spec, movies, crop_scale(crops[rows]))
 
     def robustness(
         self,

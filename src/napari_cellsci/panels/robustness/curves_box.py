@@ -1,0 +1,75 @@
+"""Accuracy under attack, and what it says of classifiers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from qtpy.QtWidgets import QCheckBox
+
+from napari_cellsci.panels._parts import RunLine, WrapLabel
+from napari_cellsci.panels._theme import Theme
+from napari_cellsci.panels.robustness.boxes import Folded
+from napari_cellsci.panels.robustness.curves import CurvePlot
+from napari_cellsci.panels.robustness.verdicts import VerdictList
+
+if TYPE_CHECKING:
+    from napari_cellsci.panels.robustness.service import RobustnessService
+
+
+class CurvesBox(Folded):
+    """Curves of images and latents, verdicts and checks."""
+
+    def __init__(self, service: RobustnessService, theme: Theme) -> None:
+        super().__init__("Accuracy under attack, and a verdict")
+        self._service = service
+        self._shown: object = None
+        self.every = QCheckBox("All kinds of classifiers")
+        self.every.setToolTip("The newest classifier of every kind, side by side")
+        self.line = RunLine("Measure", service.curve_job, self.measure)
+        self.introduction = WrapLabel(
+            "How fast do classifiers lose their accuracy on labelled cells, and do "
+            "they look at the cell or at what lies around it?",
+            "muted",
+        )
+        self.verdicts = VerdictList()
+        self.image = CurvePlot(theme, ("image",), "ε of the picture")
+        self.latent = CurvePlot(theme, ("latent", "around", "own"), "ε of latents (sd)")
+        self.key = WrapLabel(name="muted")
+        for part in (
+            *(self.every, self.line, self.introduction),
+            *(self.verdicts, self.image, self.latent, self.key),
+        ):
+            self.column.addWidget(part)
+
+    def measure(self) -> None:
+        """Measure accuracy under attack."""
+        self._service.measure(self.every.isChecked())
+
+    def set_theme(self, theme: Theme) -> None:
+        """Take over the theme's colours."""
+        self.image.set_theme(theme)
+        self.latent.set_theme(theme)
+
+    def refresh(self) -> None:
+        """Show what was found."""
+        self.line.refresh()
+        found = self._service.found
+        self.introduction.setVisible(found is None)
+        for part in (self.image, self.verdicts):
+            part.setVisible(found is not None)
+        latents = found is not None and any(len(m.curves) > 1 for m in found.models)
+        for part in (self.latent, self.key):
+            part.setVisible(latents)
+        if found is self._shown:
+            return
+        self._shown = found
+        self.image.show_found(found)
+        self.latent.show_found(found)
+        self.verdicts.show_found(found)
+        if found is not None:
+            cells = " and ".join(f"{n} {name}" for name, n in found.cells.items())
+            self.key.setText(
+                f"On {cells} cells, mean ± sd over models. Latents: whole lines, all "
+                "active ones; dashes, position and neighbours; dots, the cell's shape. "
+                "The upright line is the camera's noise."
+            )

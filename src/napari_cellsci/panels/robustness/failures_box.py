@@ -1,0 +1,79 @@
+"""The selected cell in every way its picture may fail."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from napari_cellsci.panels._parts import RunLine, WrapLabel
+from napari_cellsci.panels._theme import Theme
+from napari_cellsci.panels.robustness.boxes import Folded
+from napari_cellsci.panels.robustness.pictures import PictureRow, Shot, grey_image
+from napari_cellsci.project.failing import ORIGINAL, FailureModes, title_of
+
+if TYPE_CHECKING:
+    from napari_cellsci.panels.robustness.service import RobustnessService
+    from napari_cellsci.viewer.session import Session
+
+_INTRODUCTION = (
+    "The selected cell blank, overexposed, out of focus, off centre, with a neighbour, "
+    "and dim: what does the classifier say then?"
+)
+
+
+class FailuresBox(Folded):
+    """Failing pictures with what the classifier says of them."""
+
+    def __init__(
+        self, session: Session, service: RobustnessService, theme: Theme
+    ) -> None:
+        super().__init__("When pictures fail")
+        self._session, self._service = session, service
+        self.line = RunLine("Show", service.failure_job, self.fail)
+        self.pictures = PictureRow(theme)
+        self.said = WrapLabel(name="muted")
+        for part in (self.line, self.pictures, self.said):
+            self.column.addWidget(part)
+
+    def fail(self) -> None:
+        """Show the selected cell in every way."""
+        if self._session.current is not None:
+            self._service.fail(self._session.current)
+
+    def set_theme(self, theme: Theme) -> None:
+        """Take over the theme's colours."""
+        self.pictures.set_theme(theme)
+
+    def refresh(self) -> None:
+        """Show what was found of the selected cell."""
+        self.line.refresh()
+        row, found = self._session.current, self._service.failures
+        self.line.allow("" if row is not None else "Select a cell first.")
+        if found is None or found.cell != row:
+            self.pictures.show_shots([])
+            self.said.setText(_INTRODUCTION)
+            return
+        self.pictures.show_shots(self._shots(found))
+        said = ["◌ marks what is told apart from anything it was taught."]
+        for name, one in next(iter(found.answers.values())).items():
+            if name != ORIGINAL and one.deciding:
+                label, change = next(iter(one.deciding.items()))
+                said.append(f"{title_of(name)}: mostly {label} ({change:+.1f}).")
+        self.said.setText("\n".join(said))
+
+    def _shots(self, found: FailureModes) -> list[Shot]:
+        answers = next(iter(found.answers.values()))
+        shots = []
+        for name, crop in found.crops.items():
+            one, picture = answers[name], crop.astype(np.float32)
+            shots.append(
+                Shot(
+                    grey_image(picture, picture),
+                    title_of(name),
+                    one.prediction,
+                    self._session.palette.get(one.prediction, ""),
+                    f"f = {one.score:+.1f}{' ◌' if one.flagged else ''}",
+                )
+            )
+        return shots
