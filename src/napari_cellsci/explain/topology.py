@@ -90,9 +90,10 @@ class Topology:
         """
         members = heads.members
         if not isinstance(members, LatentMembers):
+            kind = "Formulas (scheme 4)" if heads.scheme == 4 else "Heads on crops"
             raise InputError(
-                "Heads on crops (scheme 1) are no network of latents: choose a "
-                "classifier of scheme 2 or 3."
+                f"{kind} are no network of latents: choose a classifier of scheme 2 "
+                "or 3."
             )
         network = members.network
         if not 0 <= member < network.n_models:
