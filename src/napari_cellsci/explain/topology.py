@@ -90,7 +90,8 @@ class Topology:
         """
         members = heads.members
         if not isinstance(members, LatentMembers):
-            kind = "Formulas (scheme 4)" if heads.scheme == 4 else "Heads on crops"
+            formulas = heads.scheme == 4
+            kind = "Formulas (scheme 4)" if formulas else "Heads on crops (scheme 1)"
             raise InputError(
                 f"{kind} are no network of latents: choose a classifier of scheme 2 "
                 "or 3."
