@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 import subprocess
 import time
 from contextlib import suppress
@@ -205,7 +206,7 @@ class TrainService:
             try:
                 with project._bench.store.impatient():
                     fresh = project.runs[::-1]
-            except ProjectError:
+            except (ProjectError, sqlite3.Error):
                 return  # somebody writes just now; the next look will tell
         news = fresh != self.runs
         self.runs = fresh
