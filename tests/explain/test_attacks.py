@@ -24,8 +24,10 @@ from napari_cellsci.explain.attacks.sweep import (
     outputs_along,
 )
 from napari_cellsci.explain.attacks.target import Space, Target, height, push
+from napari_cellsci.formulas.expression import Expression
 from napari_cellsci.heads.batched import BatchedMLP
 from napari_cellsci.heads.cnn_network import CropMembers, CropNet
+from napari_cellsci.heads.formula_members import FormulaMembers
 from napari_cellsci.heads.latent_members import LatentMembers
 from napari_cellsci.representation.config import EncoderConfig
 from napari_cellsci.representation.encoder import Encoder
@@ -295,6 +297,25 @@ def test_cells_outside_a_formula_s_domain_are_counted_not_followed() -> None:
     assert classes_of(found.outputs.numpy()).tolist() == [1, -1, -1, 1]
     delta = pgd(target, z, reference, 2.0, "latent", steps=3)
     assert delta.isfinite().all()
+
+
+def test_formulas_are_attacked_by_their_median_where_they_are_defined() -> None:
+    texts = ("log(z0) + z1", "2*z1 - 1", "z2/z3 + z1")
+    members = FormulaMembers(tuple((Expression.parse(t),) for t in texts), D)
+    z = latents(30).abs() + 0.1
+    z[:5, 0] = -1.0
+    reference = torch.ones(30, dtype=torch.long)
+    scores = members.scores(z.numpy())
+    one = gradient(target_of(members, 0), z, reference, "latent")
+    assert one.broken.tolist() == [True] * 5 + [False] * 25
+    np.testing.assert_allclose(one.values[5:, 0], 1 / z[5:, 0], rtol=1e-5)
+    assert classes_of(one.outputs.numpy())[:5].tolist() == [-1] * 5
+    every = gradient(target_of(members), z, reference, "latent")
+    np.testing.assert_allclose(
+        every.outputs[:, 0], np.nanmedian(scores[:, :, 0], axis=0), rtol=1e-5
+    )
+    assert not every.broken.any()
+    assert fgsm(target_of(members), z, reference, 0.5, "latent").isfinite().all()
 
 
 @pytest.mark.parametrize("training", [False, True])

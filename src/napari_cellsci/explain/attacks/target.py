@@ -7,10 +7,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from napari_cellsci.errors import InputError
+from napari_cellsci.heads.formula_members import FormulaMembers
 from napari_cellsci.heads.headset import HeadSet
 from napari_cellsci.representation.encoder import Encoder
 
@@ -48,9 +50,10 @@ class Target:
     def of(
         cls, heads: HeadSet, encoder: Encoder | None, member: int | None = None
     ) -> Target:
-        """Return one head, or the mean of all, as a target.
+        """Return one head, or all as the score combines them, as a target.
 
-        Any kind of heads will do that gives differentiable outputs.
+        Any kind of heads will do that gives differentiable outputs. Of formulas the
+        median counts, and only where they are defined: elsewhere the output is NaN.
 
         Raises
         ------
@@ -66,6 +69,16 @@ class Target:
         def read(x: Tensor) -> Tensor:
             return chosen.outputs(x).mean(0)
 
+        def read_formulas(x: Tensor) -> Tensor:
+            # Their outputs stay finite outside of a domain, their scores do not.
+            defined = np.isfinite(chosen.scores(x.detach().numpy()))
+            outputs = chosen.outputs(x)
+            undefined = torch.full_like(outputs, torch.nan)
+            known = torch.where(torch.from_numpy(defined), outputs, undefined)
+            return known.nanquantile(0.5, dim=0)
+
+        if isinstance(chosen, FormulaMembers):
+            return cls(read_formulas, heads.input, encoder, tuple(modules), member)
         return cls(read, heads.input, encoder, tuple(modules), member)
 
     @classmethod
