@@ -32,7 +32,7 @@ class MemoryShort(InputError):
 
 
 class DeviceMissing(InputError):
-    """This computer has no such device."""
+    """The computer has no such device."""
 
 
 class DataChanged(InputError):

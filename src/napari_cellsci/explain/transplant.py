@@ -72,7 +72,7 @@ def transplanted(
     made = without_surroundings(crops, own, others)
     donors = np.random.default_rng(seed).permutation(n) if n else np.empty(0, int)
     steps = max(round(DILATION * size * 0.75), 1)
-    known = own.any(axis=(1, 2))
+    known = np.asarray(own.any(axis=(1, 2)))
     for i, donor in enumerate(donors.tolist()):
         if not (known[i] and known[donor]) or i == donor:
             continue
