@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal, TypeAlias
 
 import numpy as np
@@ -69,16 +70,9 @@ class Target:
         def read(x: Tensor) -> Tensor:
             return chosen.outputs(x).mean(0)
 
-        def read_formulas(x: Tensor) -> Tensor:
-            # Their outputs stay finite outside of a domain, their scores do not.
-            defined = np.isfinite(chosen.scores(x.detach().numpy()))
-            outputs = chosen.outputs(x)
-            undefined = torch.full_like(outputs, torch.nan)
-            known = torch.where(torch.from_numpy(defined), outputs, undefined)
-            return known.nanquantile(0.5, dim=0)
-
         if isinstance(chosen, FormulaMembers):
-            return cls(read_formulas, heads.input, encoder, tuple(modules), member)
+            medians = partial(_read_formulas, chosen)
+            return cls(medians, heads.input, encoder, tuple(modules), member)
         return cls(read, heads.input, encoder, tuple(modules), member)
 
     @classmethod
@@ -105,6 +99,15 @@ class Target:
             return self.read(x)
         assert self.encoder is not None
         return self.read(self.encoder.latent_mean(x))
+
+
+def _read_formulas(members: FormulaMembers, x: Tensor) -> Tensor:
+    """Return the median (n, outputs) of the formulas that are defined at latents."""
+    # Their outputs stay finite outside of a domain, their scores do not.
+    defined = torch.from_numpy(np.isfinite(members.scores(x.detach().numpy())))
+    outputs = members.outputs(x)
+    known = torch.where(defined, outputs, torch.full_like(outputs, torch.nan))
+    return known.nanquantile(0.5, dim=0)
 
 
 @contextmanager
