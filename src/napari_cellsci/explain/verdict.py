@@ -16,6 +16,8 @@ Standing: TypeAlias = Literal["pass", "warn", "fail", "unknown"]
 
 SWAPPED_FINE, SWAPPED_BAD = 0.06, 0.10
 """Share of decisions that may change when a cell moves among other neighbours."""
+LEAST_SWAPPED = 30
+"""Decisions from which that share is believed."""
 LATENT_BAD = 0.15
 """Accuracy that may be lost to latents of position and neighbourhood at ε = 1."""
 NOISE_FINE, NOISE_BAD = 0.05, 0.20
@@ -165,7 +167,10 @@ def _central(found: Findings) -> Check:
                 f"Among the neighbours of other cells, {share:.0%} of its decisions "
                 f"change ({by_class})."
             )
-            standings.append(_grade(share, SWAPPED_FINE, SWAPPED_BAD))
+            if sum(n for _, n in found.swapped.values()) >= LEAST_SWAPPED:
+                standings.append(_grade(share, SWAPPED_FINE, SWAPPED_BAD))
+            else:
+                said.append("These are too few to tell.")
     if found.around_latents is not None:
         lost = found.accuracy - found.around_latents
         said.append(
