@@ -11,7 +11,15 @@ from napari_cellsci.panels.expressions import candidates as lists
 from napari_cellsci.panels.expressions import verdict as verdicts
 from napari_cellsci.panels.expressions import words
 from napari_cellsci.panels.expressions.bench import Bench
+from napari_cellsci.panels.expressions.boundary import (
+    Held,
+    axes_of,
+    boundary,
+    said_of,
+    span_of,
+)
 from napari_cellsci.panels.expressions.code import as_function
+from napari_cellsci.panels.expressions.parts import spread_of
 from napari_cellsci.panels.expressions.start import first_formula
 from napari_cellsci.panels.expressions.subject import Subject
 
@@ -192,3 +200,58 @@ def test_formulas_are_set_within_the_width_there_is() -> None:
     assert len(lines_of(h1, {})) == 2
     assert ink_of("z_{3}", 12, 96) is ink_of("z_{3}", 12, 96)
     assert Expression.parse("z3").latex(names=names)
+
+
+def test_parts_are_terms_and_factors_with_both_classes_along_them(
+    subject: Subject,
+) -> None:
+    bench = Bench()
+    bench.take(subject)
+    bench.write("z0*(square(z1) + 1) - exp(z2) - 2")
+    assert bench.written is not None
+    parts = spread_of(bench.written)
+    assert [(part.title, str(part.expression)) for part in parts[1:]] == [
+        ("+", "z0 * (square(z1) + 1.0)"),
+        ("×", "z0"),
+        ("×", "square(z1) + 1.0"),
+        ("−", "exp(z2)"),
+    ]
+    for part in parts:
+        assert part.labelled
+        assert len(part.edges) == len(part.below) + 1
+        assert part.above.sum() == pytest.approx(1, abs=0.1)
+    assert parts[0].edges[0] < 0 < parts[0].edges[-1]
+
+
+def test_the_boundary_is_that_of_the_formula(subject: Subject) -> None:
+    formula = subject.read("z0 + square(z1) - z2")
+    assert set(axes_of(subject, formula, ("z1",))) > {"z1"}
+    assert axes_of(subject, formula, ("z2", "z0")) == ("z2", "z0")
+    # Where z2 and z3 move alone, nothing is ever below 0.
+    deep = subject.read("exp(z2) + exp(z3) + 9*z0")
+    assert "z0" in axes_of(subject, deep)
+    held = Held(("z0", "z1"), {"z2": 0.7})
+    response = boundary(subject, formula, held)
+    x, y = response.axes
+    low, high = span_of(subject, "z0")
+    assert (x[0], x[-1]) == (low, high)
+    expected = x[None] + y[:, None] ** 2 - 0.7
+    cut = np.abs(response.total).max()
+    np.testing.assert_allclose(response.total, np.clip(expected, -cut, cut))
+    assert "metaphase in" in said_of(response, subject.classes)
+    curve = boundary(subject, subject.read("log(z0)"), Held(("z0",), {}))
+    assert np.isnan(curve.total).mean() == pytest.approx((x < 0).mean(), abs=0.02)
+    assert "No value in" in said_of(curve, subject.classes)
+    never = boundary(subject, subject.read("0 - exp(z0)"), Held(("z0",), {}))
+    assert "Everything here is interphase" in said_of(never, subject.classes)
+
+
+def test_formulas_of_a_search_are_compared_by_what_was_held_out(
+    subject: Subject,
+) -> None:
+    good = lists.judged(subject, subject.read("z0 + square(z1) - 1"), "search", 0.6)
+    line = lists.judged(subject, subject.read("z0"), "by hand")
+    assert good.rate == 0.6
+    assert line.rate == line.verdict.balanced > 0.6
+    assert lists.chosen([good, line]) is line
+    assert "held out" in dict(words.numbers(good))

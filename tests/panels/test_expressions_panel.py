@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -212,3 +213,66 @@ def test_both_themes_are_painted(ready: ExpressionsPanel, viewer: Any) -> None:
     viewer.theme = "light"
     assert ready.writing.formula.grab().toImage() != dark
     ready.grab()
+
+
+def test_what_it_means_where_it_decides_and_its_parts_are_shown(
+    ready: ExpressionsPanel, session: Session, tmp_path: Path
+) -> None:
+    more = ready.more
+    for section in more.sections:
+        section.expand()
+    typed(ready, "z0*(square(z1) + 1) - exp(z2)")
+    more.show_now()
+    assert "metaphase where" in more.words.text()
+    box = more.boundary
+    assert box.view.picture is not None
+    assert [slider.node.number for slider in box._held] == [2]
+    before = box.view.picture.response.total
+    box._held[0].slider.setValue(box._held[0].slider.maximum())
+    assert not np.array_equal(box.view.picture.response.total, before)
+    session.select(3)
+    more.show_now()
+    box.as_cell.setChecked(True)
+    code = ready.bench.subject.latents[3]  # type: ignore[union-attr]
+    assert box._held[0].value == pytest.approx(code[2], abs=0.02)
+    box.second.chosen.emit("")
+    box.second.setCurrentIndex(0)
+    box._on_boxes()
+    assert box.view.picture.response.total.ndim == 1
+    box._on_hover(np.array([0.2]))
+    box._decode_hover()
+    assert more.parts.height() > 100
+    for widget in (box.view, more.parts, ready.front):
+        widget.grab()
+    typed(ready, "log(0 - square(z0))")
+    more.show_now()
+    assert "no value" in box.words.text()
+    typed(ready, "1")
+    more.show_now()
+    assert "constant" in more.words.text()
+    typed(ready, "z0 - square(z1)")
+    ready.save_figure(str(tmp_path / "formula.svg"))
+    assert (tmp_path / "formula.svg").stat().st_size > 1000
+
+
+def test_a_search_lists_what_it_finds_and_keeps_it(
+    ready: ExpressionsPanel, session: Session, qtbot: Any
+) -> None:
+    service = ready.searching
+    ready.search.inputs.setText("z0, z1")
+    asked = ready.search.asked()
+    assert asked.inputs == ("z0", "z1")
+    assert "cellsci discover" in (ready.command_line() or "")
+    service.search(replace(asked, engine="builtin", runs=1, evaluations=4000))
+    qtbot.waitUntil(lambda: not service.job.state.busy, timeout=120_000)
+    assert service.job.failure is None
+    assert "Kept as" in service.said
+    assert "Kept as" in ready.search.status.text()
+    found = ready.list.shown.items
+    assert found[0].held is not None
+    assert set(found[0].expression.names) <= {"z0", "z1"}
+    assert session.project is not None
+    assert [info.scheme for info in session.project.bundles] == [2, 4]
+    ready.front.show_items(found, found[0])
+    ready.use(found[0])
+    assert session.scores is not None

@@ -99,19 +99,29 @@ def _set(
 ) -> Alpha | None:
     try:
         if lines is None:
-            return ink_of(expression.latex(digits, names), points, dpi)
+            return ink_of(_spelled(expression, names, digits), points, dpi)
         return _stacked(lines, width, points, dpi)
     except (ValueError, RuntimeError):
         return None  # mathtext does not know a sign of a name
+
+
+def _spelled(
+    expression: Expression, names: Mapping[str, str], digits: int | None
+) -> str:
+    """Return LaTeX; between names, which have blanks in them, products need a dot."""
+    latex = expression.latex(digits, names)
+    if any(name in names for name in expression.names):
+        return latex.replace(r"\,", r" \cdot ")
+    return latex
 
 
 def lines_of(
     expression: Expression, names: Mapping[str, str], digits: int | None = 3
 ) -> list[str]:
     """Return the LaTeX of every term of the outermost sum, with its sign."""
-    found = []
+    found: list[str] = []
     for term in expression.terms():
-        latex = term.expression.latex(digits, names)
+        latex = _spelled(term.expression, names, digits)
         sign = "-" if term.sign < 0 else "+" if found else ""
         found.append(rf"{sign}\,{latex}" if sign else latex)
     return found

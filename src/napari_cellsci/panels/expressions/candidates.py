@@ -26,19 +26,30 @@ class Candidate:
     verdict : Verdict
     error : float
         Standard error of its balanced accuracy over tracks.
+    held : float, optional
+        Balanced accuracy on tracks it was not found from, where that is known.
     """
 
     expression: Expression
     origin: str
     verdict: Verdict
     error: float
+    held: float | None = None
+
+    @property
+    def rate(self) -> float:
+        """Balanced accuracy by which it is compared: held out where that is known."""
+        return self.verdict.balanced if self.held is None else self.held
 
 
-def judged(subject: Subject, expression: Expression, origin: str) -> Candidate:
+def judged(
+    subject: Subject, expression: Expression, origin: str, held: float | None = None
+) -> Candidate:
     """Return a formula with what it is worth."""
     scores = subject.scores(expression)
     verdict = judge(subject, expression, scores)
-    return Candidate(expression, origin, verdict, standard_error(subject, scores))
+    error = standard_error(subject, scores)
+    return Candidate(expression, origin, verdict, error, held)
 
 
 def standard_error(subject: Subject, scores: np.ndarray) -> float:
@@ -70,19 +81,18 @@ def merged(found: Iterable[Candidate]) -> list[Candidate]:
 
 
 def _order(one: Candidate) -> tuple[int, float]:
-    balanced = one.verdict.balanced
-    return one.verdict.size, -balanced if math.isfinite(balanced) else 1.0
+    return one.verdict.size, -one.rate if math.isfinite(one.rate) else 1.0
 
 
 def chosen(found: Iterable[Candidate]) -> Candidate | None:
     """Return the smallest formula within one standard error of the best one."""
-    known = [one for one in found if math.isfinite(one.verdict.balanced)]
+    known = [one for one in found if math.isfinite(one.rate)]
     if not known:
         return None
-    best = max(known, key=lambda one: one.verdict.balanced)
+    best = max(known, key=lambda one: one.rate)
     error = best.error if math.isfinite(best.error) else 0.0
-    enough = best.verdict.balanced - error
-    near = [one for one in known if one.verdict.balanced >= enough]
+    enough = best.rate - error
+    near = [one for one in known if one.rate >= enough]
     return min(near, key=_order)
 
 
@@ -90,7 +100,6 @@ def front(found: Iterable[Candidate]) -> list[Candidate]:
     """Return those that no smaller or equally small one is as good as."""
     kept: list[Candidate] = []
     for one in sorted(found, key=_order):
-        value = one.verdict.balanced
-        if math.isfinite(value) and (not kept or value > kept[-1].verdict.balanced):
+        if math.isfinite(one.rate) and (not kept or one.rate > kept[-1].rate):
             kept.append(one)
     return kept

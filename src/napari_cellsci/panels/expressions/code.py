@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from napari_cellsci.panels.expressions.bench import Written
+    from napari_cellsci.panels.expressions.search import Asked
     from napari_cellsci.panels.expressions.service import Opened
     from napari_cellsci.viewer.session import Session
 
@@ -37,3 +38,18 @@ def as_python(session: Session, opened: Opened, written: Written) -> str:
         "    z = np.asarray(project.latents(encoder))\n"
         'scores = formula({f"z{i}": column for i, column in enumerate(z.T)})\n'
     )
+
+
+def as_command(session: Session, opened: Opened, asked: Asked) -> str:
+    """Return the command that searches for formulas as the panel would."""
+    assert session.project is not None
+    parts = [
+        f'cellsci discover "{session.project.path}" --from "{opened.source}"',
+        f"--engine {asked.engine} --operators {asked.operators} --loss {asked.loss}",
+        f"--runs {asked.runs} --maxsize {asked.maxsize}",
+    ]
+    if asked.inputs:
+        parts.append(f"--inputs {','.join(asked.inputs)}")
+    if asked.fetch_julia:
+        parts.append("--fetch-julia")
+    return " ".join(parts)

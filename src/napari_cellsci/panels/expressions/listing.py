@@ -121,7 +121,7 @@ class _Delegate(QStyledItemDelegate):
 
     def sizeHint(self, option: QStyleOptionViewItem, index: Index) -> QSize:
         """Return the height of a row."""
-        width = self._view.viewport().width()
+        width = self._view.room
         below = 0 if width >= _WIDE else option.fontMetrics.height() + STEP // 2
         shape = self._shape(index.data(_ROLE), width)
         return QSize(60, max(shape.height(), 16) + below + 3 * STEP)
@@ -150,12 +150,12 @@ class _Delegate(QStyledItemDelegate):
 
     def _paint_formula(self, painter: QPainter, place: QRect, one: Candidate) -> None:
         view, left = self._view, place.left() + 2 * STEP
-        size = self._shape(one, view.viewport().width())
+        size = self._shape(one, view.room)
         top = place.top() + STEP
-        if view.viewport().width() >= _WIDE:
+        if view.room >= _WIDE:
             top = place.center().y() - size.height() // 2
         spot = QRect(QPoint(left, top), size)
-        image = self.picture(one, view.viewport().width())
+        image = self.picture(one, view.room)
         if image is None:
             painter.setPen(QColor(view.theme.text))
             painter.drawText(spot, 0, one.expression.pretty())
@@ -174,10 +174,13 @@ class _Delegate(QStyledItemDelegate):
         painter.setFont(view.font())
         painter.setPen(QColor(view.theme.muted))
         told = words.numbers(one)
-        if view.viewport().width() < _WIDE:
+        if view.room < _WIDE:
             line = place.adjusted(2 * STEP, 0, -STEP, -STEP)
             size, accuracy, loss = (value for _, value in told)
-            text = f"size {size} · {accuracy} · hinge {loss}"
+            held = " held out" if one.held is not None else ""
+            text = f"size {size} · {accuracy}{held} · hinge {loss}"
+            if painter.fontMetrics().horizontalAdvance(text) > line.width():
+                text = f"size {size} · {accuracy}{held}"
             painter.drawText(line, int(Qt.AlignmentFlag.AlignBottom.value), text)
             return
         right = place.right() - _STAR
@@ -225,6 +228,12 @@ class CandidateView(QListView):
         self.clicked.connect(self._on_index)
         self.activated.connect(self._on_index)
         self._fit()
+
+    @property
+    def room(self) -> int:
+        """Width of a row, the same with and without a scroll bar."""
+        bar = self.style().pixelMetric(QStyle.PixelMetric.PM_ScrollBarExtent)
+        return int(self.width()) - bar - STEP
 
     def set_theme(self, theme: Theme) -> None:
         """Take over the theme's colours."""

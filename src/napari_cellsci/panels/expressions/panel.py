@@ -7,13 +7,17 @@ from typing import TYPE_CHECKING
 from napari_cellsci.panels._base import PanelBase
 from napari_cellsci.panels._choice import Choice, ChoiceBox
 from napari_cellsci.panels._jobs import JobState
-from napari_cellsci.panels._parts import RunLine, WrapLabel, heading, new_form
+from napari_cellsci.panels._parts import RunLine, Section, WrapLabel, heading, new_form
 from napari_cellsci.panels._scroll import keep_scroll_bar
 from napari_cellsci.panels.expressions.candidates import Candidate, chosen
-from napari_cellsci.panels.expressions.code import as_python
+from napari_cellsci.panels.expressions.code import as_command, as_python
 from napari_cellsci.panels.expressions.facts import FactsBox
+from napari_cellsci.panels.expressions.front_view import FrontView
 from napari_cellsci.panels.expressions.listing import CandidateView
-from napari_cellsci.panels.expressions.output import write_table
+from napari_cellsci.panels.expressions.more import MoreBox
+from napari_cellsci.panels.expressions.output import write_figure, write_table
+from napari_cellsci.panels.expressions.search import SearchService
+from napari_cellsci.panels.expressions.search_box import SearchBox
 from napari_cellsci.panels.expressions.service import ExpressionService
 from napari_cellsci.panels.expressions.standing import Standing
 from napari_cellsci.panels.expressions.subject import Rows
@@ -29,11 +33,13 @@ class ExpressionsPanel(PanelBase):
 
     title = "Expressions"
     data_filter = "CSV (*.csv)"
+    figure_filter = "SVG (*.svg);;PDF (*.pdf);;PNG (*.png)"
 
     def __init__(self, viewer: napari.viewer.Viewer) -> None:
         super().__init__(viewer)
         keep_scroll_bar(self)
         self.service = self.session.service(ExpressionService)
+        self.searching = self.session.service(SearchService)
         self.bench = self.service.bench
         self.standing = Standing(self.session, self.card)
         self._build()
@@ -51,12 +57,17 @@ class ExpressionsPanel(PanelBase):
         self.body.addLayout(self.form)
         self.writing = WritingBox(self.bench, self.theme)
         self.facts = FactsBox()
+        self.more = MoreBox(self.session, self.service, self.theme)
         self.list_title = heading("Formulas")
+        self.front = FrontView(self.theme)
         self.list = CandidateView(self.theme)
         self.list_hint = WrapLabel(name="muted")
+        self.search = SearchBox(self.searching)
+        self.search_section = Section("Search for formulas", self.search)
         for widget in (
-            *(self.writing, self.facts),
-            *(self.list_title, self.list, self.list_hint),
+            *(self.writing, self.facts, self.more),
+            *(self.list_title, self.front, self.list, self.list_hint),
+            self.search_section,
         ):
             self.body.addWidget(widget)
         self.body.addStretch()
@@ -73,11 +84,15 @@ class ExpressionsPanel(PanelBase):
         self._on(self.bench.judged, self._on_judged)
         self._on(service.candidates_changed, self._on_list)
         self._on(service.job.changed, self._on_job)
+        self._on(self.searching.job.changed, self._on_search)
+        self._on(self.searching.front_changed, self._on_list)
+        self._on(session.current_changed, self._on_cell)
         self.sources.chosen.connect(service.choose)
         self.writing.kept.connect(self.keep)
         self.facts.selected.connect(self._select)
         self.list.picked.connect(self.use)
         self.list.dropped.connect(service.drop)
+        self.front.picked.connect(self.use)
 
     def on_show(self) -> None:
         """Open the code when someone wants to see formulas."""
@@ -104,7 +119,9 @@ class ExpressionsPanel(PanelBase):
             self.service.ensure()
         self._fill_sources()
         shown = self.service.opened is not None
-        for widget in (self.writing, self.list_title, self.list_hint):
+        for widget in (
+            *(self.writing, self.list_title, self.list_hint, self.search_section),
+        ):
             widget.setVisible(shown)
         self._show_list()
         self._show_written()
@@ -124,17 +141,21 @@ class ExpressionsPanel(PanelBase):
         opened = self.service.opened
         name = "" if opened is None else opened.bundle.name
         self.facts.show_written(self.bench.written, name)
+        self.more.show_soon()
 
     def _show_list(self) -> None:
-        items = self.service.candidates
-        self.list.show_items(items, chosen(items), self.bench.subject)
-        self.list.setVisible(bool(items) and self.service.opened is not None)
+        # While a search goes on its front is what one wants to see.
+        items = self.searching.growing or self.service.candidates
+        best, shown = chosen(items), self.service.opened is not None
+        self.list.show_items(items, best, self.bench.subject)
+        self.list.setVisible(bool(items) and shown)
+        self.front.show_items(items, best)
+        self.front.setVisible(shown and len(items) > 1)
         self.list_hint.setText(
             "A click writes a formula above and scores the movie with it; Delete takes "
             "it off. ★ is the smallest within one standard error of the best."
             if items
-            else "None yet. Add to list keeps the formula above, to compare it with "
-            "others."
+            else "None yet. Add to list keeps the formula above; Search finds others."
         )
 
     def _on_text(self) -> None:
@@ -146,11 +167,21 @@ class ExpressionsPanel(PanelBase):
         self.mark_dirty()
 
     def _on_list(self) -> None:
+        self.search.refresh()
         self.mark_dirty()
 
     def _on_job(self) -> None:
         self.run_line.refresh()
         self.mark_dirty()
+
+    def _on_search(self) -> None:
+        if self.searching.job.state.busy:
+            self.search_section.expand()
+        self.search.refresh()
+
+    def _on_cell(self) -> None:
+        if self.is_seen() and self.more.boundary_section.isExpanded():
+            self.more.show_soon()
 
     def _select(self, rows: Rows) -> None:
         self.session.select_many(rows.tolist(), int(rows[0]))
@@ -165,6 +196,8 @@ class ExpressionsPanel(PanelBase):
         """Follow the theme."""
         self.writing.set_theme(self.theme)
         self.list.set_theme(self.theme)
+        self.front.set_theme(self.theme)
+        self.more.set_theme(self.theme)
 
     def has_data(self) -> bool:
         """Whether there are formulas."""
@@ -174,9 +207,23 @@ class ExpressionsPanel(PanelBase):
         """Write one line per formula of the list as CSV."""
         write_table(self.service.candidates, path)
 
+    def save_figure(self, path: str) -> None:
+        """Draw the formula with its parts and boundary; without one, the panel."""
+        if self.bench.written is None:
+            super().save_figure(path)
+        else:
+            write_figure(self.bench.written, path)
+
     def python_code(self) -> str | None:
         """Return the lines that score the project by the formula."""
         opened, written = self.service.opened, self.bench.written
         if opened is None or written is None:
             return None
         return as_python(self.session, opened, written)
+
+    def command_line(self) -> str | None:
+        """Return the command that searches with the settings below."""
+        opened = self.service.opened
+        if opened is None:
+            return None
+        return as_command(self.session, opened, self.search.asked())

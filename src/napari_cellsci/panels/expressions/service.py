@@ -7,16 +7,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 from psygnal import Signal
+from qtpy.QtGui import QImage
 
 from napari_cellsci.errors import InputError
 from napari_cellsci.explain.codebook import CodeBook, open_codebook
 from napari_cellsci.formulas import Expression
 from napari_cellsci.panels._jobs import Job, JobState
+from napari_cellsci.panels._pictures import Limits, limits_of, to_image, to_pixels
 from napari_cellsci.panels.expressions import candidates as lists
 from napari_cellsci.panels.expressions.bench import Bench
 from napari_cellsci.panels.expressions.candidates import Candidate
@@ -36,6 +39,7 @@ if TYPE_CHECKING:
     from napari_cellsci.viewer.session import Session
 
 IN_USE = "in use"
+FORMULAS = 4
 NETWORKS = (3, 2)
 """Schemes of the classifiers a formula can stand for, in the order of preference."""
 
@@ -61,6 +65,16 @@ class Opened:
     book: CodeBook
     scores: Scores
     start: str
+
+    @cached_property
+    def limits(self) -> Limits:
+        """Display limits of all decoded pictures."""
+        strips = self.book.strips
+        return limits_of(strips.reshape(-1, *strips.shape[2:]))
+
+    def images(self, pixels: NDArray[np.float32]) -> list[QImage]:
+        """Return decoded pictures (n, C, S, S) with the contrast of all others."""
+        return [to_image(one) for one in to_pixels(pixels, self.limits)]
 
 
 class ExpressionService:
@@ -192,12 +206,29 @@ class ExpressionService:
         same = before is not None and before.book.encoder == opened.book.encoder
         self.bench.take(self._subject(opened), keep=same)
         if not same:
-            self.candidates = []
+            self.candidates = lists.merged(self._kept(opened))
         if not self.bench.text:
             self.bench.write(opened.start)
         self._take_names()
         self._judge_again()
         self.changed.emit()
+
+    def _kept(self, opened: Opened) -> list[Candidate]:
+        """Return the formulas of the project's classifiers on the same code."""
+        project, subject = self._session.project, self.bench.subject
+        if project is None or subject is None:
+            return []
+        found: list[Candidate] = []
+        for info in project.bundles:
+            same = info.summary.get("encoder_hash") == opened.book.encoder
+            if info.scheme == FORMULAS and same:
+                found += found_in(subject, project.bundle(info.name))
+        return found
+
+    def take_found(self) -> None:
+        """Take formulas that a search has kept in the project."""
+        if self.opened is not None:
+            self.take(self._kept(self.opened))
 
     def _subject(self, opened: Opened) -> Subject:
         series, groups = self._two(self._session)
@@ -252,8 +283,12 @@ class ExpressionService:
         subject = self.bench.subject
         if subject is not None:
             new = [lists.judged(subject, one, origin) for one in found]
-            self.candidates = lists.merged([*self.candidates, *new])
-            self.candidates_changed.emit()
+            self.take(new)
+
+    def take(self, new: Iterable[Candidate]) -> None:
+        """Put formulas that were judged on the list."""
+        self.candidates = lists.merged([*self.candidates, *new])
+        self.candidates_changed.emit()
 
     def drop(self, candidate: Candidate) -> None:
         """Take a formula off the list."""
@@ -269,7 +304,7 @@ class ExpressionService:
         subject = self.bench.subject
         if subject is not None and self.candidates:
             self.candidates = lists.merged(
-                lists.judged(subject, one.expression, one.origin)
+                lists.judged(subject, one.expression, one.origin, one.held)
                 for one in self.candidates
             )
             self.candidates_changed.emit()
@@ -333,6 +368,19 @@ class ExpressionService:
         if opened is not None and bundle.hash == opened.bundle.hash:
             self._asked = self._key(IN_USE)
         self.changed.emit()
+
+
+def found_in(subject: Subject, bundle: Bundle) -> list[Candidate]:
+    """Return the formulas of a classifier of scheme 4 with their held-out accuracy."""
+    members: Any = bundle.heads.members
+    rates = bundle.heads.report.member_balanced_accuracies
+    found = []
+    for k, head in enumerate(members.formulas):
+        if len(head) == 1:
+            held = rates[k] if k < len(rates) else None
+            origin = f"found by a search, kept as {bundle.name}, model {k}"
+            found.append(lists.judged(subject, head[0], origin, held))
+    return found
 
 
 def labels_of(series: Any, classes: list[str], n: int) -> Rows:

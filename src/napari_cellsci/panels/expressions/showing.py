@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_cellsci.heads.calibrate import Calibration, fit_calibration
-from napari_cellsci.panels.score.service import Scored, ScoreService
+from napari_cellsci.panels.score.service import FORMULA, Scored, ScoreService
 
 if TYPE_CHECKING:
     from napari_cellsci.panels.expressions.bench import Written
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from napari_cellsci.project.scoring import Scores
     from napari_cellsci.viewer.session import Session
 
-NAME = "formula"
 BLANK = "blank"
 LARGEST = 1e30
 """Scores are shown in single precision, which ends at 3e38."""
@@ -87,7 +86,7 @@ def scores_of(opened: Opened, written: Written) -> Scores:
         probability=_probability(fitted, scores),
         prediction=np.where(blank, BLANK, called),
     )
-    return replace(opened.scores, table=new, bundle=NAME, member=None)
+    return replace(opened.scores, table=new, bundle=FORMULA, member=None)
 
 
 def _probability(fitted: Calibration, scores: Any) -> Any:

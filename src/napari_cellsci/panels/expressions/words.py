@@ -36,12 +36,12 @@ def sizes(verdict: Verdict) -> str:
 def numbers(one: Candidate) -> tuple[tuple[str, str], ...]:
     """Return what the list says of a formula: titles and values."""
     verdict = one.verdict
-    accuracy = percent(verdict.balanced)
+    accuracy = percent(one.rate)
     if math.isfinite(one.error):
         accuracy = accuracy.replace(" %", f" ± {100 * one.error:.1f} %")
     return (
         ("size", sizes(verdict)),
-        ("balanced", accuracy),
+        ("balanced" if one.held is None else "held out", accuracy),
         ("hinge", loss(verdict.loss)),
     )
 

@@ -81,7 +81,7 @@ class WritingBox(QWidget):
             part.set_theme(theme)
         for button in (self.undo, self.redo):
             button.set_color(theme.text)
-        color = theme.error if theme.dark else "#B00020"
+        color = "#FF8A80" if theme.dark else "#B00020"
         self.wrong.setStyleSheet(f"color: {color}; background: transparent;")
 
     def refresh(self) -> None:

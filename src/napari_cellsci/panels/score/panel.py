@@ -29,7 +29,7 @@ from napari_cellsci.panels._parts import (
 )
 from napari_cellsci.panels._theme import STEP
 from napari_cellsci.panels.score.legend import Legend, LegendState
-from napari_cellsci.panels.score.service import SHIPPED, Offer, ScoreService
+from napari_cellsci.panels.score.service import FORMULA, SHIPPED, Offer, ScoreService
 from napari_cellsci.panels.score.summary import (
     NumberTable,
     called_columns,
@@ -383,7 +383,10 @@ class ScorePanel(PanelBase):
         else:
             trouble = session.service(Overlay).trouble or job.ending
             notes = [trouble] if trouble else [*job.warnings, self._how_good()]
-            name = session.bundle.name if session.bundle is not None else "?"
+            scored, bundle = self.service.scored, session.bundle
+            name = bundle.name if bundle is not None else "?"
+            if scored is not None and scored.scores.bundle == FORMULA:
+                name = FORMULA
             self.card.tell(
                 f"{whole_number(int(scores.scored.sum()))} cells scored by {name}.",
                 "warning" if trouble else "good",
@@ -393,7 +396,8 @@ class ScorePanel(PanelBase):
     def _how_good(self) -> str:
         """Return what the classifier got right on cells it had not seen."""
         report = getattr(getattr(self.session.bundle, "heads", None), "report", None)
-        if report is None:
+        shown = self.service.scored
+        if report is None or (shown is not None and shown.scores.bundle == FORMULA):
             return ""
         low, high = report.balanced_accuracy_interval
         accuracy = f"{report.balanced_accuracy:.2f} [{low:.2f}–{high:.2f}]"

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from napari_cellsci.viewer.session import Session
 
 SHIPPED = "shipped"
+FORMULA = "the formula being written"
+"""What scores say they are from that no classifier has given."""
 
 
 @dataclass(frozen=True, slots=True)
