@@ -20,7 +20,7 @@ class CurvesBox(Folded):
     """Curves of images and latents, verdicts and checks."""
 
     def __init__(self, service: RobustnessService, theme: Theme) -> None:
-        super().__init__("Accuracy under attack, and a verdict")
+        super().__init__("Accuracy and verdict")
         self._service = service
         self._shown: object = None
         self.every = QCheckBox("All kinds of classifiers")

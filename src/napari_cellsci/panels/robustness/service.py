@@ -170,6 +170,7 @@ class RobustnessService:
 
     def undo(self) -> None:
         """Take the layers away and show the scores there were before."""
+        self.movie_job.cancel()
         if self.blended is not None:
             scored = self._session.service(ScoreService).scored
             self.blended = None
