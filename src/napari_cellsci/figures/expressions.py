@@ -55,6 +55,7 @@ class FormulaPicture:
     classes: tuple[str, str]
     names: Mapping[str, str] = field(default_factory=dict)
     title: str = ""
+    axes: tuple[str, ...] = ()
 
     def label(self, name: str) -> str:
         """Return what a latent is called."""
@@ -122,8 +123,9 @@ def _draw_part(
     axes: Axes, shown: FormulaPicture, part: Expression, *, decides: bool = False
 ) -> None:
     """Draw a part over the one or two latents that it reads first."""
-    names = part.names[:2]
-    held = {name: float(np.median(shown.columns[name])) for name in part.names[2:]}
+    names = (decides and shown.axes) or part.names[:2]
+    rest = [name for name in part.names if name not in names]
+    held = {name: float(np.median(shown.columns[name])) for name in rest}
     if len(names) == 1:
         _draw_curve(axes, shown, part, names[0])
     else:
@@ -136,6 +138,11 @@ def _draw_part(
     axes.tick_params(labelsize=7, colors=FAINT)
 
 
+def _usual_size(values: Array) -> float:
+    """Return how large values usually are: exp(exp(z)) makes a few enormous."""
+    return float(4 * np.median(np.abs(values))) or 1.0
+
+
 def _range(values: Array) -> tuple[float, float]:
     low, high = np.percentile(values, (_TAIL, 100 - _TAIL))
     edge = max(0.05 * (high - low), 0.05)
@@ -145,6 +152,11 @@ def _range(values: Array) -> tuple[float, float]:
 def _draw_curve(axes: Axes, shown: FormulaPicture, part: Expression, name: str) -> None:
     x = np.linspace(*_range(shown.columns[name]), _STEPS)
     axes.plot(x, part({name: x}), color=INK, lw=1.6)
+    found = part({name: shown.columns[name]})
+    if np.isfinite(found).any():  # exp grows beyond what most cells show
+        low, high = np.percentile(found[np.isfinite(found)], (1, 95))
+        edge = 0.15 * (high - low) or 1.0
+        axes.set_ylim(low - edge, high + edge)
     axes.axhline(0, color=FAINT, lw=0.7, ls=":")
     rug: Any = axes.twinx()
     for code, color in enumerate(_COLORS):
@@ -174,7 +186,7 @@ def _draw_map(
     if not known.any():
         axes.text(0.5, 0.5, "no value here", ha="center", transform=axes.transAxes)
         return
-    limit = float(np.quantile(np.abs(values[known]), 0.95)) or 1.0
+    limit = _usual_size(values[known])
     colors = LinearSegmentedColormap.from_list(
         "score", [_COLORS[0], "#F2F2F2", _COLORS[1]]
     )
@@ -197,7 +209,7 @@ def _draw_map(
     axes.set(xlim=(x[0], x[-1]), ylim=(y[0], y[-1]))
     axes.set_xlabel(shown.label(names[0]), fontsize=8)
     axes.set_ylabel(shown.label(names[1]), fontsize=8)
-    bar = axes.figure.colorbar(image, ax=axes, fraction=0.05)  # type: ignore[union-attr]
+    bar = axes.figure.colorbar(image, ax=axes, fraction=0.05)
     bar.ax.tick_params(labelsize=7, colors=FAINT)
 
 
@@ -206,7 +218,8 @@ def _draw_scores(axes: Axes, shown: FormulaPicture) -> None:
     defined = np.isfinite(scores)
     some = scores[defined & (shown.codes >= 0)]
     low, high = np.percentile(some, (_TAIL, 100 - _TAIL)) if some.size else (-1, 1)
-    low, high = min(float(low), 0.0), max(float(high), 0.0)
+    far = _usual_size(some) if some.size else 1.0
+    low, high = max(min(float(low), 0.0), -far), min(max(float(high), 0.0), far)
     edge = 0.05 * (high - low) or 0.5
     for code, (name, color) in enumerate(zip(shown.classes, _COLORS, strict=True)):
         mine = scores[defined & (shown.codes == code)]

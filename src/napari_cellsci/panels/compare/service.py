@@ -83,7 +83,7 @@ class CompareService:
     def active(self) -> tuple[str, int | None] | None:
         """The classifier whose scores are shown, and its one model if it is one."""
         scored = self._session.service(ScoreService).scored
-        return None if scored is None else (scored.bundle.name, scored.scores.member)
+        return None if scored is None else (scored.scores.bundle, scored.scores.member)
 
     def use(self, model: Model) -> None:
         """Score with one model alone: it is then the active one everywhere."""

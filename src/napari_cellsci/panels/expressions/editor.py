@@ -21,7 +21,7 @@ from napari_cellsci.panels._theme import Theme
 
 PAUSE_MS = 150
 """How long typing must rest before scores follow."""
-LINES = 2
+LINES, MOST_LINES = 2, 6
 _GAP = "  "
 
 
@@ -58,7 +58,7 @@ class FormulaEditor(QPlainTextEdit):
             "A latent's name works as well; Ctrl+Space lists them. Ctrl+Z undoes."
         )
         self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
-        self.setFixedHeight(self.fontMetrics().lineSpacing() * LINES + 14)
+        self._fit()
         self._wait = QTimer(self)
         self._wait.setSingleShot(True)
         self._wait.setInterval(PAUSE_MS)
@@ -71,6 +71,13 @@ class FormulaEditor(QPlainTextEdit):
         self._completer.setCompletionMode(QCompleter.CompletionMode.PopupCompletion)
         self._completer.activated[str].connect(self._complete)
         self.textChanged.connect(self._on_text)
+        self.document().documentLayout().documentSizeChanged.connect(self._fit)
+
+    def _fit(self, *_: object) -> None:
+        """Be as high as the text needs, within limits."""
+        # A plain document tells its height in lines.
+        lines = min(max(int(self.document().size().height()), LINES), MOST_LINES)
+        self.setFixedHeight(self.fontMetrics().lineSpacing() * lines + 14)
 
     def sizeHint(self) -> QSize:
         """Return the height; the width is free."""

@@ -9,6 +9,7 @@ from pathlib import Path
 from napari_cellsci.disk import whole_file
 from napari_cellsci.figures.expressions import FormulaPicture, save_formula
 from napari_cellsci.panels.expressions.bench import Written
+from napari_cellsci.panels.expressions.boundary import axes_of
 from napari_cellsci.panels.expressions.candidates import Candidate
 from napari_cellsci.panels.expressions.verdict import called
 
@@ -55,6 +56,7 @@ def write_figure(written: Written, path: str) -> None:
         codes,
         subject.classes,
         subject.written(written.expression),
+        axes=axes_of(subject, written.expression),
     )
     save_formula(shown, Path(path))
 

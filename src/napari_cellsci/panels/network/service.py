@@ -23,7 +23,7 @@ from napari_cellsci.explain.topology import Floats, Node, Topology
 from napari_cellsci.panels._jobs import Job, JobState
 from napari_cellsci.panels._pictures import Limits, limits_of, to_image, to_pixels
 from napari_cellsci.panels.latents.service import LatentService
-from napari_cellsci.panels.score.service import SHIPPED, ScoreService
+from napari_cellsci.panels.score.service import FORMULA, SHIPPED, ScoreService
 
 if TYPE_CHECKING:
     from napari_cellsci.heads.history import Film
@@ -168,7 +168,7 @@ class NetworkService:
         if session.project is None:
             return []
         bundle = session.bundle
-        if bundle is not None and bundle.heads.input == "latents":
+        if bundle is not None and bundle.scheme in (2, 3):
             hashes.add(bundle.hash)
             tip = f"Scheme {bundle.scheme}; its scores are shown"
             found.append(NetworkOffer(bundle.name, IN_USE, tip))
@@ -214,8 +214,15 @@ class NetworkService:
     @property
     def is_scored(self) -> bool:
         """Whether the scores that are shown are those of the opened classifier."""
-        bundle = self._session.bundle
-        opened = self.opened
+        scored = self._session.service(ScoreService).scored
+        # A formula over its latents may have scored in its place.
+        instead = scored is not None and scored.scores.bundle == FORMULA
+        return self._is_meant and not instead
+
+    @property
+    def _is_meant(self) -> bool:
+        """Whether the session's classifier is the opened one."""
+        bundle, opened = self._session.bundle, self.opened
         return (
             bundle is not None
             and opened is not None
@@ -322,6 +329,8 @@ class NetworkService:
                 self.opened.source = self.source
             if active is not None:
                 self.member = active
+            self.changed.emit()
+        elif self._is_meant:
             self.changed.emit()
         elif self._session.bundle is not None:
             self._chosen = None
