@@ -37,7 +37,7 @@ def numbers(one: Candidate) -> tuple[tuple[str, str], ...]:
     """Return what the list says of a formula: titles and values."""
     verdict = one.verdict
     accuracy = percent(one.rate)
-    if math.isfinite(one.error):
+    if math.isfinite(one.error) and one.held is None:
         accuracy = accuracy.replace(" %", f" ± {100 * one.error:.1f} %")
     return (
         ("size", sizes(verdict)),
