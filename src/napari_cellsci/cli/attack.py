@@ -23,6 +23,30 @@ _Cells = Annotated[
     ),
 ]
 
+_Kind = Annotated[
+    str,
+    typer.Option(
+        help="fgsm-image, fgsm-latent, fgsm-neighbourhood, pgd-image, pgd-latent, "
+        "minimal or minimal-latent."
+    ),
+]
+_Eps = Annotated[
+    float | None,
+    typer.Option(
+        help="In units of normalised pixels (default 0.1), or of the prior's "
+        "standard deviation for latents (default 1); for minimal the largest tried."
+    ),
+]
+_Output = Annotated[
+    Path | None,
+    typer.Option(
+        "-o",
+        "--output",
+        help=".csv, .json, .npz, .tif (the movie and the difference), .svg, .pdf, "
+        ".png, or a folder for all.",
+    ),
+]
+
 
 def attack(
     project: ProjectFolder,
@@ -36,20 +60,8 @@ def attack(
     member: Annotated[
         int | None, typer.Option(help="One of its heads, from 0; else their mean.")
     ] = None,
-    kind: Annotated[
-        str,
-        typer.Option(
-            help="fgsm-image, fgsm-latent, fgsm-neighbourhood, pgd-image, pgd-latent, "
-            "minimal or minimal-latent."
-        ),
-    ] = "fgsm-image",
-    eps: Annotated[
-        float | None,
-        typer.Option(
-            help="In units of normalised pixels (default 0.1), or of the prior's "
-            "standard deviation for latents (default 1); for minimal the largest tried."
-        ),
-    ] = None,
+    kind: _Kind = "fgsm-image",
+    eps: _Eps = None,
     cells: _Cells = None,
     towards: Annotated[
         str | None,
@@ -66,15 +78,7 @@ def attack(
     movie: Annotated[
         str | None, typer.Option(help="Which movie to write, of several.")
     ] = None,
-    output: Annotated[
-        Path | None,
-        typer.Option(
-            "-o",
-            "--output",
-            help=".csv, .json, .npz, .tif (the movie and the difference), .svg, .pdf, "
-            ".png, or a folder for all.",
-        ),
-    ] = None,
+    output: _Output = None,
     threads: Annotated[
         int | None,
         typer.Option(help="Cores to use (default: half of them, up to 4)."),
