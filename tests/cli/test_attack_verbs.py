@@ -1,0 +1,61 @@
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+Run = Callable[..., Any]
+
+
+@pytest.fixture
+def project(bundle: Path, tmp_path: Path) -> Path:
+    """A project of one's own with a classifier "small" of two heads."""
+    shutil.copytree(bundle.parents[1], tmp_path / "p")
+    return tmp_path / "p"
+
+
+def test_cells_are_attacked_and_written(
+    run: Run, ask: Run, project: Path, tmp_path: Path
+) -> None:
+    told = run("attack", project, "--eps", 0.2, "-o", tmp_path / "a.csv").stdout
+    assert "fgsm-image" in told
+    assert "grey levels" in told
+    table = pd.read_csv(tmp_path / "a.csv")
+    values = ask("attack", project, "--eps", 0.2, "--cells", "labelled")
+    assert values["cells"] == len(table)
+    latent = ask(
+        "attack", project, "--kind", "fgsm-latent", "--eps", 0, "--latents", "z1, z2"
+    )
+    assert latent["flips"] == []
+
+
+def test_models_are_judged(run: Run, ask: Run, project: Path, tmp_path: Path) -> None:
+    values = ask("robustness", project, "--most", 12, "-o", tmp_path / "curves.csv")
+    assert [model["bundle"] for model in values["models"]] == ["small"]
+    assert len(pd.read_csv(tmp_path / "curves.csv"))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("attack", "--kind", "fgsm-sound"), "fgsm-sound"),
+        (("attack", "--eps", "-1"), "-1"),
+        (("attack", "--kind", "fgsm-latent", "--latents", "z99"), "z99"),
+        (("attack", "--latents", "z1"), "Only attacks on latents"),
+        (("attack", "-o", "a.doc"), ".doc"),
+        (("attack", "--model", "a", "--bundle", "b"), "not both"),
+        (("robustness", "-o", "a.doc"), ".doc"),
+        (("robustness", "--model", "none"), "none"),
+    ],
+)
+def test_what_cannot_be_attacked_is_told_in_one_sentence(
+    run: Run, project: Path, arguments: tuple[str, ...], said: str
+) -> None:
+    verb, *options = arguments
+    done = run(verb, project, *options, code=2)
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
