@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -43,11 +43,12 @@ def opened(qtbot: Any, panel: ExpressionsPanel) -> JobState:
 @pytest.fixture
 def ready(
     panel: ExpressionsPanel, session: Session, trained: Any, qtbot: Any
-) -> ExpressionsPanel:
+) -> Iterator[ExpressionsPanel]:
     """The panel on a project with labels and a classifier of six latents."""
     session.project = trained
     assert opened(qtbot, panel) is JobState.DONE
-    return panel
+    yield panel
+    session.project = None  # before it is closed
 
 
 def typed(panel: ExpressionsPanel, text: str) -> None:
