@@ -16,7 +16,7 @@ from pathlib import Path
 from napari_cellsci.errors import ProjectError
 
 _FULL = (errno.ENOSPC, errno.EDQUOT)
-_READ_ONLY = (errno.EROFS, errno.EACCES, errno.EPERM)
+_READ_ONLY = (errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR)
 # numpy's tofile says so where a disk became full while it wrote, without a number
 _SHORT_WRITE = re.compile(r"^\d+ requested and \d+ written$")
 _TEMPORARY = re.compile(r"^\.tmp-(?P<host>.+?)-(?P<pid>\d+)-[0-9a-f]{8}(?![0-9a-f])")

@@ -398,7 +398,7 @@ class Labels:
     def _refuse(self, undone: frozenset[int], coming: Sequence[ClassEdit] = ()) -> None:
         """Refuse classes that could not be told apart or trained."""
         classes = self._state.edits.over(self._rows, undone, coming)
-        why = trouble(classes, set(self._state.values.values()))
+        why = trouble(classes, self._state.used(undone))
         if why:
             raise InputError(why)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
@@ -102,6 +102,19 @@ class LabelState:
         change = {target}
         return self.undone | change if kind == "undo" else self.undone - change
 
+    def used(self, undone: frozenset[int] | None = None) -> set[int]:
+        """Return the classes that cells have, now or with other actions taken back."""
+        if undone is None or undone == self.undone:
+            return set(self._values.values())
+        moved = {
+            cell
+            for action in undone.symmetric_difference(self._undone)
+            for cell in self.actions[action].cells
+        }
+        found = {value for cell, value in self._values.items() if cell not in moved}
+        standing = {self._standing(cell, undone) for cell in moved}
+        return found | {value for value in standing if value is not None}
+
     def given_by(self, who: str) -> dict[int, int]:
         """Return the class id that `who` last gave each cell, before merges."""
         found: dict[int, int] = {}
@@ -154,12 +167,12 @@ class LabelState:
         goal.append(target.id)
         (self._undone.add if undo else self._undone.discard)(target.id)
         for cell in target.cells:
-            self._put(cell, self._standing(cell))
+            self._put(cell, self._standing(cell, self._undone))
         return target.cells
 
-    def _standing(self, cell: int) -> int | None:
+    def _standing(self, cell: int, undone: Collection[int]) -> int | None:
         for action_id, value in reversed(self._of_cell[cell]):
-            if action_id not in self._undone:
+            if action_id not in undone:
                 return value
         return None
 

@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from napari_cellsci.disk import whole_file
+from napari_cellsci.disk import disk_in_words, whole_file
 from napari_cellsci.representation.pictures import NAMES, Pictures, Pixels
 from napari_cellsci.representation.quantise import information
 
@@ -51,7 +51,8 @@ def pictures_of(run: TrainingRun) -> Pictures:
 def take_look(run: TrainingRun, folder: Path) -> Path:
     """Write the pictures of a run at its present step below its folder."""
     room = folder / ROOM
-    room.mkdir(parents=True, exist_ok=True)
+    with disk_in_words(room):
+        room.mkdir(parents=True, exist_ok=True)
     path = room / f"{run.step:08d}.npz"
     pictures = pictures_of(run)
     with whole_file(path) as temporary:
