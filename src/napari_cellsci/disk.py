@@ -16,7 +16,7 @@ from pathlib import Path
 from napari_cellsci.errors import ProjectError
 
 _FULL = (errno.ENOSPC, errno.EDQUOT)
-_READ_ONLY = (errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR)
+_READ_ONLY = (errno.EROFS, errno.EACCES, errno.EPERM)
 # numpy's tofile says so where a disk became full while it wrote, without a number
 _SHORT_WRITE = re.compile(r"^\d+ requested and \d+ written$")
 _TEMPORARY = re.compile(r"^\.tmp-(?P<host>.+?)-(?P<pid>\d+)-[0-9a-f]{8}(?![0-9a-f])")
@@ -38,6 +38,11 @@ def disk_in_words(place: Path) -> Iterator[None]:
             raise ProjectError(
                 f"The disk that holds {place} takes no file this large: choose a place "
                 "on another one; nothing was changed."
+            ) from error
+        if error.errno == errno.ENOTDIR:
+            raise ProjectError(
+                f"{place} cannot be written: a file stands where a folder is needed; "
+                "move it away or choose another place."
             ) from error
         if error.errno in _READ_ONLY:
             raise ProjectError(read_only_sentence(place)) from error
