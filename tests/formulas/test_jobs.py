@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
@@ -40,12 +39,6 @@ def a_job(spec: SearchSpec, seeds=None, parent: int | None = None) -> jobs.Job:
 
 def _fields(job: jobs.Job):
     return {name: getattr(job, name) for name in job.__slots__}
-
-
-def wait_for(path: Path, child: subprocess.Popen) -> None:
-    while not path.exists():
-        assert child.poll() is None
-        time.sleep(0.05)
 
 
 @pytest.fixture
@@ -105,12 +98,26 @@ def test_the_worker_works_off_all_tasks(tmp_path: Path) -> None:
 
 
 def test_a_killed_worker_leaves_a_front(tmp_path: Path, slow) -> None:
-    jobs.write_job(tmp_path, a_job(SearchSpec(evaluations=10**9, maxsize=7)))
-    command = [sys.executable, "-m", "napari_cellsci.formulas.worker", str(tmp_path)]
-    with subprocess.Popen(command, env={**os.environ, **slow}) as child:
-        wait_for(tmp_path / jobs.FRONT, child)
-        child.send_signal(signal.SIGKILL if os.name != "nt" else signal.SIGTERM)
-        child.wait()
+    x, y = data()
+    killed: list[int] = []
+
+    def on_front(fronts):
+        beat = jobs.read_beat(tmp_path)
+        assert beat is not None
+        if not killed:
+            os.kill(beat.pid, signal.SIGKILL if os.name != "nt" else signal.SIGTERM)
+        killed.append(beat.pid)
+
+    with pytest.raises(InputError, match="it ended with code"):
+        Process("builtin", slow).search(
+            x,
+            y,
+            SearchSpec(evaluations=10**9, maxsize=7),
+            NAMES,
+            folder=tmp_path,
+            on_front=on_front,
+        )
+    assert killed
     assert jobs.read_fronts(tmp_path)[0]
     assert jobs.read_result(tmp_path) is None
 

@@ -122,7 +122,7 @@ def test_a_search_by_pysr_is_watched_and_stopped() -> None:
         environment={
             "PYTHONPATH": str(DOUBLE),
             "DOUBLE_HALL": HALL,
-            "DOUBLE_SECONDS": "300",
+            "DOUBLE_ENDLESS": "yes",
         }
     )
     found = engine.search(
