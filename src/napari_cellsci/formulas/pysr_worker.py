@@ -110,7 +110,7 @@ def run(worker: Worker) -> None:
         if worker.stopped():
             break
         _Task(worker, task).run(pysr)
-    worker.finish("stopped" if worker.stopped() else "done", engine)
+    worker.end(engine)
 
 
 def _no_julia(error: Exception) -> tuple[str, str, str]:

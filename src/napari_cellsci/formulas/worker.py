@@ -5,6 +5,7 @@ It loads neither torch nor a window, and PySR's Julia only where PySR is asked f
 
 from __future__ import annotations
 
+import math
 import os
 import sys
 import time
@@ -89,6 +90,12 @@ class Worker:
             jobs.Result(status, message, engine, self._before, seconds),
         )
 
+    def end(self, engine: str) -> None:
+        """Write the result of a search whose budget is spent or that was stopped."""
+        # PySR sees the stop file itself, perhaps since we last looked.
+        self._looked = -math.inf
+        self.finish("stopped" if self.stopped() else "done", engine)
+
     def builtin(self) -> None:
         """Work all tasks off by the built-in engine."""
         from napari_cellsci.formulas.islands import IslandSearch
@@ -110,10 +117,7 @@ class Worker:
             search.search(partial(self._round, task, search), self.stopped)
             self.tell(task, 1.0, search.evaluations, search.front, now=True)
             self._before += search.evaluations
-        self.finish(
-            "stopped" if self.stopped() else "done",
-            f"builtin {version('napari-cellsci')}",
-        )
+        self.end(f"builtin {version('napari-cellsci')}")
 
     def _round(self, task: int, search: IslandSearch, fraction: float) -> None:
         self.tell(task, fraction, search.evaluations, search.front)
