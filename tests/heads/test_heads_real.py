@@ -105,7 +105,6 @@ def test_dense_heads_on_hand_labels(real: Real) -> None:
     assert metaphase <= 1
 
 
-@pytest.mark.slow
 def test_sparse_heads_keep_the_accuracy_of_dense_ones(real: Real) -> None:
     codes, tracks = real.codes[real.known], real.tracks[real.known]
     dense = train_dense(codes, real.y, tracks, DenseConfig(models=5)).report
