@@ -29,9 +29,9 @@ Kind: TypeAlias = Literal[
 ]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 CATEGORIES = ("morphology", "position", "neighbourhood", "inactive")
-LARGEST = {"image": 1.0, "latent": 3.0}
+LARGEST: dict[Space, float] = {"image": 1.0, "latent": 3.0}
 """How far `minimal` looks, unless it is told otherwise."""
-USUAL = {"image": 0.1, "latent": 1.0}
+USUAL: dict[Space, float] = {"image": 0.1, "latent": 1.0}
 _STEPS = 10
 
 
@@ -82,9 +82,8 @@ class AttackPlan:
             np.isfinite(self.epsilon) and self.epsilon >= 0
         ):
             raise InputError(f"ε must be 0 or more, not {self.epsilon}.")
-        if self.latents is not None and self.kind not in (
-            *("fgsm-latent", "pgd-latent", "minimal-latent"),
-        ):
+        of_latents = ("fgsm-latent", "pgd-latent", "minimal-latent")
+        if self.latents is not None and self.kind not in of_latents:
             raise InputError(
                 "Only attacks on latents can be restricted to some of them: choose "
                 "fgsm-latent, pgd-latent or minimal-latent."
@@ -95,11 +94,8 @@ class AttackPlan:
     @property
     def space(self) -> Space:
         """What is changed."""
-        return (
-            "image"
-            if self.kind in ("fgsm-image", "pgd-image", "minimal")
-            else ("latent")
-        )
+        of_pixels = ("fgsm-image", "pgd-image", "minimal")
+        return "image" if self.kind in of_pixels else "latent"
 
     @property
     def minimal(self) -> bool:

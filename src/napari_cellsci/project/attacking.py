@@ -17,7 +17,7 @@ from napari_cellsci.errors import InputError
 from napari_cellsci.explain.attacks.gradient import Gradient, gradient
 from napari_cellsci.explain.attacks.minimal import smallest_flip
 from napari_cellsci.explain.attacks.steps import direction, perturbation, pgd
-from napari_cellsci.explain.attacks.sweep import classes_of, evaluate
+from napari_cellsci.explain.attacks.sweep import classes_of, encode, evaluate
 from napari_cellsci.explain.attacks.target import Target, height, push
 from napari_cellsci.explain.blend import crop_scale
 from napari_cellsci.explain.noise import noise_of
@@ -294,10 +294,8 @@ class _Batch:
         return result
 
     def _encode(self, x: Tensor) -> Tensor:
-        encoder = self.bundle.encoder
-        assert encoder is not None
-        through = Target(encoder.latent_mean, "crops", None, (encoder.network,))
-        return evaluate(through, x, "image")
+        assert self.bundle.encoder is not None
+        return encode(self.bundle.encoder, x)
 
     def _move(
         self, x: Tensor, found: Gradient, reference: Tensor, token: CancelToken

@@ -11,7 +11,8 @@ import torch
 from numpy.typing import NDArray
 
 from napari_cellsci.errors import InputError
-from napari_cellsci.explain.attacks.target import Target
+from napari_cellsci.explain.attacks.sweep import classes_of, evaluate
+from napari_cellsci.explain.attacks.target import Target, height
 from napari_cellsci.explain.failures import FAILURES, failing
 from napari_cellsci.explain.ood import OOD_THRESHOLD
 from napari_cellsci.project import codes, generations
@@ -199,15 +200,18 @@ def _deciding(
     """Return, for each picture, the latents that make its score differ.
 
     Each latent in turn is given the value it has in the first picture; what the score
-    changes by then, is that latent's doing.
+    (of several classes, the lead of the one the picture is taken for) changes by then,
+    is that latent's doing.
     """
     length = z.shape[1]
     found: list[dict[str, float]] = []
     for code in z:
         tried = np.repeat(code[None], length + 1, axis=0)
         tried[np.arange(length), np.arange(length)] = z[0]
-        with torch.no_grad():
-            f = target.read(torch.from_numpy(tried))[:, 0].double().numpy()
+        outputs = evaluate(target, torch.from_numpy(tried), "latent")
+        called = max(int(classes_of(outputs[-1].numpy())), 0)
+        reference = torch.full((length + 1,), called)
+        f = height(outputs, reference).double().numpy()
         doing = f[-1] - f[:-1]
         order = np.argsort(-np.abs(doing))[:DECIDING]
         found.append({atlas[int(d)].label: float(doing[d]) for d in order if doing[d]})

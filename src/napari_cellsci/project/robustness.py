@@ -16,7 +16,12 @@ from napari_cellsci.errors import InputError
 from napari_cellsci.explain.attacks.gradient import Gradient, gradient
 from napari_cellsci.explain.attacks.minimal import smallest_flip
 from napari_cellsci.explain.attacks.steps import direction
-from napari_cellsci.explain.attacks.sweep import classes_of, evaluate, outputs_along
+from napari_cellsci.explain.attacks.sweep import (
+    classes_of,
+    encode,
+    evaluate,
+    outputs_along,
+)
 from napari_cellsci.explain.attacks.target import Target, height, push
 from napari_cellsci.explain.blend import crop_scale
 from napari_cellsci.explain.ood import OOD_THRESHOLD
@@ -320,7 +325,7 @@ class _Subject:
             smallest={
                 name: flip.epsilon[self.y == i] for i, name in enumerate(bundle.classes)
             },
-            alike=self._alike(x, found, reference),
+            alike=self._alike(x, found),
             findings=findings,
             verdict=judge(findings),
         )
@@ -374,10 +379,8 @@ class _Subject:
         return masks
 
     def _code(self, x: Tensor) -> Tensor:
-        encoder = self.bundle.encoder
-        assert encoder is not None
-        through = Target(encoder.latent_mean, "crops", None, (encoder.network,))
-        return evaluate(through, x, "image")
+        assert self.bundle.encoder is not None
+        return encode(self.bundle.encoder, x)
 
     def _findings(
         self,
@@ -473,15 +476,13 @@ class _Subject:
             "blank_flagged": bool(flagged),
         }
 
-    def _alike(self, x: Tensor, found: Gradient, reference: Tensor) -> dict[str, float]:
+    def _alike(self, x: Tensor, found: Gradient) -> dict[str, float]:
         """Say what latents the change that raises the score looks like."""
         encoder, atlas = self.bundle.encoder, self.atlas
         if encoder is None or atlas is None:
             return {}
         some = np.linspace(0, len(x) - 1, min(len(x), LIKENESS_CELLS)).astype(int)
         up = found.sign[some].float().numpy()
-        if found.outputs.shape[-1] > 1:  # each leads to the class the cell has
-            up = up * 1.0
         active = [d for d in range(encoder.config.latent) if atlas[d].active]
         z = self._code(x[some]).numpy()
         cosines = likeness(encoder, z, up, active).mean(0)

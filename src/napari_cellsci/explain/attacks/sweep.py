@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -17,6 +17,9 @@ from napari_cellsci.explain.attacks.target import (
     rows_at_once,
 )
 from napari_cellsci.tasks import CancelToken
+
+if TYPE_CHECKING:
+    from napari_cellsci.representation.encoder import Encoder
 
 Doubles = NDArray[np.float64]
 
@@ -46,6 +49,12 @@ def evaluate(
                 part = part.contiguous(memory_format=torch.channels_last)
             found.append(target.outputs(part, space))
     return torch.cat(found).clone()
+
+
+def encode(encoder: Encoder, x: Tensor) -> Tensor:
+    """Return the latent means (n, D) of normalised crops, in parts."""
+    through = Target(encoder.latent_mean, "crops", None, (encoder.network,))
+    return evaluate(through, x, "image")
 
 
 def outputs_along(

@@ -16,12 +16,11 @@ from napari_cellsci.explain.attacks.steps import direction, perturbation, pgd
 from napari_cellsci.explain.attacks.sweep import classes_of, evaluate
 from napari_cellsci.explain.attacks.target import Space, Target, height, push
 from napari_cellsci.explain.blend import crop_scale
+from napari_cellsci.project.attack_plan import LARGEST
 from napari_cellsci.project.bundles import Bundle
 from napari_cellsci.representation.normalise import normalise
 
 Picture = NDArray[np.float32]
-LARGEST: dict[Space, float] = {"image": 1.0, "latent": 3.0}
-START: dict[Space, float] = {"image": 0.1, "latent": 1.0}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

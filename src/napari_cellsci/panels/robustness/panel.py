@@ -7,26 +7,20 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from qtpy.QtCore import Qt, QTimer
-from qtpy.QtWidgets import (
-    QWidget,
-)
+from qtpy.QtWidgets import QWidget
 from superqt import QFlowLayout
 
 from napari_cellsci.errors import InputError
 from napari_cellsci.figures.attacks import save_robustness
 from napari_cellsci.panels._base import PanelBase
 from napari_cellsci.panels._jobs import JobState
-from napari_cellsci.panels._parts import (
-    WrapLabel,
-    new_form,
-    plain_button,
-)
+from napari_cellsci.panels._parts import WrapLabel, new_form, plain_button
 from napari_cellsci.panels._scroll import keep_scroll_bar
 from napari_cellsci.panels._theme import STEP
 from napari_cellsci.panels.robustness.boxes import enable, fill, narrow_box
 from napari_cellsci.panels.robustness.code import as_command, as_python
 from napari_cellsci.panels.robustness.curves_box import CurvesBox
-from napari_cellsci.panels.robustness.desk import LARGEST, START, AttackDesk, Choice
+from napari_cellsci.panels.robustness.desk import AttackDesk, Choice
 from napari_cellsci.panels.robustness.failures_box import FailuresBox
 from napari_cellsci.panels.robustness.many_box import ManyBox
 from napari_cellsci.panels.robustness.pictures import (
@@ -43,6 +37,7 @@ from napari_cellsci.panels.robustness.words import (
     smallest_in_words,
 )
 from napari_cellsci.panels.score.service import ScoreService
+from napari_cellsci.project.attack_plan import LARGEST, USUAL
 
 if TYPE_CHECKING:
     import napari.viewer
@@ -369,7 +364,7 @@ class RobustnessPanel(PanelBase):
     def _set_range(self) -> None:
         space = self.choice.space
         if self.epsilon.largest != LARGEST[space]:
-            self.epsilon.set_range(LARGEST[space], START[space])
+            self.epsilon.set_range(LARGEST[space], USUAL[space])
 
     def _on_epsilon(self, value: float) -> None:
         if self.desk is None:
