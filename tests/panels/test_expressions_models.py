@@ -136,7 +136,7 @@ def test_the_list_stars_the_smallest_good_formula_and_merges_twins(
     rates = [one.verdict.balanced for one in front]
     assert rates == sorted(set(rates))
     assert lists.chosen([]) is None
-    # The jackknife agrees with the bootstrap over the same tracks.
+    # The error agrees with the bootstrap over the same tracks.
     scores = subject.scores(subject.read("z0"))
     low, high = verdicts.interval(subject, scores)
     assert lists.standard_error(subject, scores) == pytest.approx(

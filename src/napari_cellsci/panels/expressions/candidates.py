@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from napari_cellsci.formulas import Expression
-from napari_cellsci.heads.evaluate import balanced_accuracy_of
-from napari_cellsci.panels.expressions.subject import Subject
+from napari_cellsci.formulas.choosing import balanced_accuracy
+from napari_cellsci.panels.expressions.subject import Floats, Subject
 from napari_cellsci.panels.expressions.verdict import Verdict, called, judge
 
 
@@ -52,22 +52,16 @@ def judged(
     return Candidate(expression, origin, verdict, error, held)
 
 
-def standard_error(subject: Subject, scores: np.ndarray) -> float:
-    """Return the standard error of the balanced accuracy, leaving out tracks.
+def standard_error(subject: Subject, scores: Floats) -> float:
+    """Return the standard error of the balanced accuracy over tracks.
 
-    The jackknife over whole tracks: cells of one track resemble each other.
+    Not known where there is but one: cells of one track resemble each other.
     """
     rows = subject.judged
-    if not len(rows):
+    y, groups = subject.labels[rows], subject.groups[rows]
+    if len(np.unique(groups)) < 2:
         return math.nan
-    _, group = np.unique(subject.groups[rows], return_inverse=True)
-    n = int(group.max()) + 1
-    if n < 2:
-        return math.nan
-    tables = np.zeros((n, 3, 3))
-    np.add.at(tables, (group, subject.labels[rows], called(scores[rows])), 1)
-    without = balanced_accuracy_of(tables.sum(0) - tables)
-    return float(np.sqrt((n - 1) * np.mean((without - without.mean()) ** 2)))
+    return balanced_accuracy(called(scores[rows]) == y, y, groups, 0.0)[1]
 
 
 def merged(found: Iterable[Candidate]) -> list[Candidate]:

@@ -7,10 +7,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from napari_cellsci.formulas import Expression, Outcomes
+from napari_cellsci.formulas.fronts import loss_on
 from napari_cellsci.heads.evaluate import (
     Interval,
+    accuracy_of,
     balanced_accuracy_of,
     bootstrap_interval,
+    confusion,
 )
 from napari_cellsci.panels.expressions.subject import NONE, Floats, Rows, Subject
 
@@ -63,14 +66,14 @@ def judge(
     """
     scores = subject.scores(expression) if scores is None else scores
     rows = subject.judged
-    matrix = _confusion(subject.labels[rows], called(scores[rows]))
-    total = matrix.sum()
+    y = subject.labels[rows]
+    matrix = confusion(y, called(scores[rows]), _WRONG + 1).astype(float)
     return Verdict(
         Outcomes.of(scores),
         len(rows),
-        float((matrix[0, 0] + matrix[1, 1]) / total) if total else float("nan"),
-        float(balanced_accuracy_of(matrix)) if total else float("nan"),
-        hinge(subject.labels[rows], scores[rows]),
+        float(accuracy_of(matrix)),
+        float(balanced_accuracy_of(matrix)),
+        hinge(y, scores[rows]),
         agreement(subject, scores),
         expression.size,
         expression.complexity(),
@@ -82,18 +85,11 @@ def called(scores: Floats) -> Rows:
     return np.where(np.isfinite(scores), scores >= 0, _WRONG).astype(np.int64)
 
 
-def _confusion(y: Rows, predicted: Rows) -> Floats:
-    return np.bincount(3 * y + predicted, minlength=9).reshape(3, 3)[:3].astype(float)
-
-
 def hinge(y: Rows, scores: Floats) -> float:
     """Return the mean hinge loss of scores of cells of class 0 or 1."""
     if not len(y):
         return float("nan")
-    if not np.isfinite(scores).all():
-        return float("inf")
-    with np.errstate(over="ignore"):
-        return float(np.maximum(0.0, 1.0 - (2 * y - 1) * scores).mean())
+    return loss_on(scores, 2.0 * y - 1.0, np.ones(len(y)), "hinge")
 
 
 def agreement(subject: Subject, scores: Floats) -> float:
