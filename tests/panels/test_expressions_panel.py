@@ -34,7 +34,7 @@ def panel(dock: Callable[[type], Any]) -> ExpressionsPanel:
 def opened(qtbot: Any, panel: ExpressionsPanel) -> JobState:
     def check() -> None:
         assert not panel.service.job.state.busy
-        assert not panel.service.names_job.state.busy
+        assert not panel.service.atlas_job.state.busy
 
     qtbot.waitUntil(check, timeout=60_000)
     return panel.service.job.state

@@ -176,7 +176,7 @@ def test_another_encoder_is_described_though_the_first_was_being_described(
     service.code = first
     service.find_meaning()
     service.atlas_job.cancel()
-    service._on_code(second)
+    service._on_opened(second)
     go_on.set()
     qtbot.waitUntil(lambda: service.code.atlas is not None, timeout=30_000)
     assert service.code.size == 3

@@ -102,7 +102,7 @@ def panel(dock: Callable[[type], Any]) -> NetworkPanel:
 def opened(qtbot: Any, panel: NetworkPanel) -> JobState:
     def check() -> None:
         assert not panel.service.job.state.busy
-        assert not panel.service.names_job.state.busy
+        assert not panel.service.atlas_job.state.busy
 
     qtbot.waitUntil(check, timeout=60_000)
     return panel.service.job.state

@@ -155,6 +155,12 @@ class Job(QObject):
             self.failure, self.message = None, ""
             self._set_state(JobState.IDLE)
 
+    def abandon(self) -> None:
+        """Ask the run to stop; if there is none, forget how the last one ended."""
+        self.cancel()
+        if self.state is not JobState.CANCELLING:
+            self.reset()
+
     @property
     def cancelling(self) -> bool:
         """Whether the run has been asked to stop and has not stopped yet."""

@@ -5,17 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from qtpy.QtCore import QEvent, QPointF, QRectF, QSize, Qt, Signal
-from qtpy.QtGui import (
-    QColor,
-    QFont,
-    QMouseEvent,
-    QPainter,
-    QPaintEvent,
-    QPen,
-    QPolygonF,
-)
-from qtpy.QtWidgets import QSizePolicy, QWidget
+from qtpy.QtCore import QMarginsF, QPointF, QRectF, Qt
+from qtpy.QtGui import QColor, QPainter, QPen, QPolygonF
 
 from napari_cellsci.figures.comparison import (
     ACCURACIES,
@@ -26,15 +17,14 @@ from napari_cellsci.figures.comparison import (
     Size,
     shade,
 )
+from napari_cellsci.panels._size_plot import CENTER, SizePlot
 from napari_cellsci.panels._theme import RADIUS, Theme
 from napari_cellsci.panels.network.small import paint_small, weight_colors
 
-_LEFT, _BOTTOM, _TOP, _RIGHT = 42.0, 34.0, 20.0, 10.0
-_HEIGHT, _NEAR = 240, 12.0
 _POINT, _STAMP = 4.5, 96.0
 
 
-class ModelPlot(QWidget):
+class ModelPlot(SizePlot):
     """Models as points, with a drawing of the one under the mouse.
 
     Signals
@@ -43,28 +33,15 @@ class ModelPlot(QWidget):
         The `Model` that was clicked.
     """
 
-    picked = Signal(object)
+    margins = QMarginsF(42, 20, 10, 34)
+    usual_height = 240
+    near = 12.0
 
     def __init__(self, theme: Theme) -> None:
-        super().__init__()
-        self._theme = theme
+        super().__init__(theme, "Accuracy against size")
         self._gathered: Gathered | None = None
         self._kind: tuple[Size, Accuracy] = ("paper", "balanced")
         self._active: tuple[str, int | None] | None = None
-        self._hovered: Model | None = None
-        self.setMouseTracking(True)
-        self.setFixedHeight(_HEIGHT)
-        self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
-        self.setAccessibleName("Accuracy against size")
-
-    def sizeHint(self) -> QSize:
-        """Return a usual size."""
-        return QSize(320, _HEIGHT)
-
-    def set_theme(self, theme: Theme) -> None:
-        """Take over the theme's colours."""
-        self._theme = theme
-        self.update()
 
     def show_models(
         self, gathered: Gathered | None, size: Size, accuracy: Accuracy
@@ -85,89 +62,50 @@ class ModelPlot(QWidget):
         return self._kind
 
     @property
-    def models(self) -> Sequence[Model]:
+    def items(self) -> Sequence[Model]:
         """The models that can be placed."""
         found = () if self._gathered is None else self._gathered.models
         return [m for m in found if np.isfinite(m.rate(self._kind[1]))]
 
-    def _frame(self) -> QRectF:
-        width = self.width() - _LEFT - _RIGHT
-        return QRectF(_LEFT, _TOP, width, self.height() - _TOP - _BOTTOM)
-
     def _ranges(self) -> tuple[tuple[float, float], tuple[float, float]]:
         size, accuracy = self._kind
-        sizes = [max(model.size(size), 1) for model in self.models]
-        rates = [model.rate(accuracy) for model in self.models]
+        sizes = [max(model.size(size), 1) for model in self.items]
+        rates = [model.rate(accuracy) for model in self.items]
         low, high = np.log10(min(sizes)), np.log10(max(sizes))
         edge = max(0.08 * (high - low), 0.12)
         bottom, top = min(rates), max(rates)
         rim = max(0.1 * (top - bottom), 0.005)
         return (float(low - edge), float(high + edge)), (bottom - rim, top + rim)
 
-    def place_of(self, model: Model) -> QPointF:
+    def place_of(self, item: Model) -> QPointF:
         """Return where a model is drawn."""
         (low, high), (bottom, top) = self._ranges()
-        frame, (size, accuracy) = self._frame(), self._kind
-        x = (np.log10(max(model.size(size), 1)) - low) / (high - low)
-        y = (model.rate(accuracy) - bottom) / (top - bottom)
-        return QPointF(
-            frame.left() + float(x) * frame.width(),
-            frame.bottom() - float(y) * frame.height(),
-        )
+        size, accuracy = self._kind
+        across = (float(np.log10(max(item.size(size), 1))) - low) / (high - low)
+        return self._at(across, (item.rate(accuracy) - bottom) / (top - bottom))
 
-    def model_at(self, place: QPointF) -> Model | None:
-        """Return the model nearest to a place, if it is near."""
-        best, least = None, _NEAR
-        for model in self.models:
-            gap = self.place_of(model) - place
-            distance = float(np.hypot(gap.x(), gap.y()))
-            if distance < least:
-                best, least = model, distance
-        return best
-
-    def paintEvent(self, event: QPaintEvent) -> None:
+    def _paint(self, painter: QPainter) -> None:
         """Paint axes, points, and the drawing of the model under the mouse."""
-        if not self.models:
-            return
-        painter = QPainter(self)
-        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        font = QFont(self.font())
-        font.setPointSizeF(max(font.pointSizeF() * 0.82, 6.5))
-        painter.setFont(font)
         self._paint_axes(painter)
-        for model in self.models:
+        for model in self.items:
             self._paint_point(painter, model)
         if self._hovered is not None:
             self._paint_drawing(painter, self._hovered)
 
     def _paint_axes(self, painter: QPainter) -> None:
-        frame, theme = self._frame(), self._theme
         (low, high), (bottom, top) = self._ranges()
-        painter.setPen(QColor(theme.line))
-        painter.drawLine(frame.bottomLeft(), frame.bottomRight())
-        painter.drawLine(frame.bottomLeft(), frame.topLeft())
-        center = int(Qt.AlignmentFlag.AlignCenter.value)
+        self._paint_frame(painter)
         for tick in _log_ticks(low, high):
-            x = frame.left() + (np.log10(tick) - low) / (high - low) * frame.width()
-            painter.setPen(QColor(theme.line))
-            painter.drawLine(QPointF(x, frame.bottom()), QPointF(x, frame.bottom() + 3))
-            painter.setPen(QColor(theme.muted))
-            place = QRectF(x - 24, frame.bottom() + 3, 48, 13)
-            painter.drawText(place, center, f"{tick:,}")
-        side = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
-        for rate in _ticks(bottom, top):
-            y = frame.bottom() - (rate - bottom) / (top - bottom) * frame.height()
-            painter.setPen(QPen(QColor(theme.line), 0.6, Qt.PenStyle.DotLine))
-            painter.drawLine(QPointF(frame.left(), y), QPointF(frame.right(), y))
-            painter.setPen(QColor(theme.muted))
-            place = QRectF(0, y - 8, frame.left() - 4, 16)
-            painter.drawText(place, int(side.value), f"{rate:.1%}")
-        painter.setPen(QColor(theme.text))
+            foot = self._at((float(np.log10(tick)) - low) / (high - low), 0)
+            painter.setPen(QColor(self._theme.line))
+            painter.drawLine(foot, foot + QPointF(0, 3))
+            painter.setPen(QColor(self._theme.muted))
+            place = QRectF(foot.x() - 24, foot.y() + 3, 48, 13)
+            painter.drawText(place, CENTER, f"{tick:,}")
+        self._paint_rates(painter, _ticks(bottom, top), bottom, top, ".1%")
         size, accuracy = self._kind
-        head = QRectF(4, 0, self.width() - 8, _TOP - 4)
-        painter.drawText(head, 0, f"↑ {ACCURACIES[accuracy]}, held out by track")
-        foot = QRectF(4, self.height() - 16, self.width() - 12, 16)
-        painter.drawText(foot, int(side.value), f"{SIZES[size]} →")
+        said = f"{ACCURACIES[accuracy]}, held out by track"
+        self._paint_titles(painter, said, SIZES[size])
 
     def _paint_point(self, painter: QPainter, model: Model) -> None:
         spot = self.place_of(model)
@@ -206,26 +144,6 @@ class ModelPlot(QWidget):
         painter.setPen(QColor(theme.text))
         words = box.adjusted(6, stamp + 4, -2, -2)
         painter.drawText(words, 0, "\n".join(lines))
-
-    def mouseMoveEvent(self, event: QMouseEvent) -> None:
-        """Show the model under the mouse."""
-        model = self.model_at(event.position()) if self.models else None
-        if model is not self._hovered:
-            self._hovered = model
-            shape = Qt.CursorShape
-            self.setCursor(shape.PointingHandCursor if model else shape.ArrowCursor)
-            self.update()
-
-    def leaveEvent(self, event: QEvent) -> None:
-        """Show none."""
-        self._hovered = None
-        self.update()
-
-    def mousePressEvent(self, event: QMouseEvent) -> None:
-        """Pick the model that was clicked."""
-        model = self.model_at(event.position()) if self.models else None
-        if model is not None:
-            self.picked.emit(model)
 
 
 def paint_marker(painter: QPainter, spot: QPointF, scheme: int, radius: float) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from psygnal import Signal
 
 from napari_cellsci.figures.comparison import Gathered, Model, gather
-from napari_cellsci.panels._jobs import Job, JobState
+from napari_cellsci.panels._jobs import Job
 from napari_cellsci.panels.score.service import ScoreService
 
 if TYPE_CHECKING:
@@ -95,9 +95,7 @@ class CompareService:
 
     def _on_project(self) -> None:
         self._asked = self.gathered = None
-        self.job.cancel()
-        if self.job.state is not JobState.CANCELLING:
-            self.job.reset()
+        self.job.abandon()
         self.changed.emit()
 
 

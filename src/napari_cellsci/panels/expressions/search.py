@@ -163,9 +163,7 @@ class SearchService:
     def _on_project(self) -> None:
         self.asked, self.growing, self.said = None, [], ""
         self._timer.stop()
-        self.job.cancel()
-        if self.job.state is not JobState.CANCELLING:
-            self.job.reset()
+        self.job.abandon()
         self.front_changed.emit()
 
 

@@ -7,28 +7,25 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from functools import cached_property, partial
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 from psygnal import Signal
-from qtpy.QtGui import QImage
 
 from napari_cellsci.errors import InputError
-from napari_cellsci.explain.codebook import CodeBook, open_codebook
+from napari_cellsci.explain.codebook import open_codebook
 from napari_cellsci.formulas import Expression
-from napari_cellsci.panels._jobs import Job, JobState
-from napari_cellsci.panels._pictures import Limits, limits_of, to_image, to_pixels
+from napari_cellsci.panels._classifier import ClassifierService, OpenClassifier
+from napari_cellsci.panels._jobs import Work
+from napari_cellsci.panels._source import IN_USE, SHIPPED, SourceOffer
 from napari_cellsci.panels.expressions import candidates as lists
 from napari_cellsci.panels.expressions.bench import Bench
 from napari_cellsci.panels.expressions.candidates import Candidate
 from napari_cellsci.panels.expressions.showing import Shower
 from napari_cellsci.panels.expressions.start import first_formula
 from napari_cellsci.panels.expressions.subject import NONE, Rows, Subject
-from napari_cellsci.panels.latents.service import LatentService
-from napari_cellsci.panels.network.service import NetworkOffer
-from napari_cellsci.panels.score.service import SHIPPED, ScoreService
+from napari_cellsci.panels.score.service import ScoreService
 
 if TYPE_CHECKING:
     from napari_cellsci.project import Project
@@ -38,14 +35,13 @@ if TYPE_CHECKING:
     from napari_cellsci.tasks import CancelToken, OnEvent
     from napari_cellsci.viewer.session import Session
 
-IN_USE = "in use"
 FORMULAS = 4
 NETWORKS = (3, 2)
 """Schemes of the classifiers a formula can stand for, in the order of preference."""
 
 
 @dataclass(eq=False)
-class Opened:
+class Opened(OpenClassifier):
     """A classifier on latents, and the cells as it sees them.
 
     Parameters
@@ -60,24 +56,11 @@ class Opened:
         A formula to begin with.
     """
 
-    source: str
-    bundle: Bundle
-    book: CodeBook
     scores: Scores
     start: str
 
-    @cached_property
-    def limits(self) -> Limits:
-        """Display limits of all decoded pictures."""
-        strips = self.book.strips
-        return limits_of(strips.reshape(-1, *strips.shape[2:]))
 
-    def images(self, pixels: NDArray[np.float32]) -> list[QImage]:
-        """Return decoded pictures (n, C, S, S) with the contrast of all others."""
-        return [to_image(one) for one in to_pixels(pixels, self.limits)]
-
-
-class ExpressionService:
+class ExpressionService(ClassifierService):
     """Opens the code of a classifier, and keeps what is written over it.
 
     Parameters
@@ -94,30 +77,20 @@ class ExpressionService:
     shown_changed : Signal
         The movie began or ceased to show the formula.
     bench : Bench
-    job, names_job : Job
+    job, atlas_job : Job
     """
 
-    changed = Signal()
-    names_changed = Signal()
     candidates_changed = Signal()
     shown_changed = Signal()
+    opened: Opened | None
 
     def __init__(self, session: Session) -> None:
-        self._session = session
-        self._asked: str | None = None
-        self._chosen: str | None = None
-        self.opened: Opened | None = None
+        super().__init__(session)
         self.bench = Bench()
         self.candidates: list[Candidate] = []
         self.shower = Shower(session)
-        self.job, self.names_job = Job(), Job()
-        self.job.succeeded.connect(self._on_opened)
-        self.names_job.succeeded.connect(self._on_atlas)
-        session.project_changed.connect(self._on_project)
-        session.scores_changed.connect(self._on_scores)
         session.labels_changed.connect(self._on_labels)
         session.classes_changed.connect(self._on_labels)
-        session.service(LatentService).atlas_changed.connect(self._on_renamed)
 
     # What formulas are about
 
@@ -139,50 +112,36 @@ class ExpressionService:
                     return info.name
         return None
 
-    def offers(self) -> list[NetworkOffer]:
+    def offers(self) -> list[SourceOffer]:
         """Return the classifiers on latents: the project's, and the shipped one."""
         project = self._session.project
         if project is None:
             return []
         found = [
-            NetworkOffer(info.name, info.name, f"Scheme {info.scheme}")
+            SourceOffer(info.name, info.name, f"Scheme {info.scheme}")
             for info in reversed(project.bundles)
             if info.scheme in NETWORKS
         ]
         tip = "Comes with the plugin, trained on simulated nuclei"
-        return [*found, NetworkOffer("mitosis (shipped)", SHIPPED, tip)]
+        return [*found, SourceOffer("mitosis (shipped)", SHIPPED, tip)]
 
     def choose(self, source: str) -> None:
         """Write about another classifier's code, from now on."""
-        self._chosen = source
         self._asked = None
         self.shower.forget()
-        self.ensure(again=True)
+        super().choose(source)
 
-    def ensure(self, again: bool = False) -> None:
-        """Open the code if it is not; called by whoever shows it.
+    def _is_settled(self, key: str, again: bool) -> bool:
+        shown = self.opened is not None and self.is_shown
+        return (self._asked == key or shown) and not again
 
-        Parameters
-        ----------
-        again : bool
-            Also if that failed or was cancelled before.
-        """
-        session, source = self._session, self.source
-        if session.project is None or source is None or not session.n_cells:
-            return
-        key = self._key(source)
-        settled = self.opened is not None and self.is_shown
-        if (self._asked == key or settled) and not again:
-            return
-        self._asked = key
-        self.names_job.cancel()
+    def _work(self, project: Project, source: str) -> Work:
+        session = self._session
         bundle = session.bundle if source == IN_USE else None
         if source == IN_USE:
             scored = session.service(ScoreService).scored
             source = str(scored.source) if scored is not None else source
-        work = partial(_open, session.project, source, bundle, self._two(session))
-        self.job.start(work, inputs=self._inputs)
-        self.changed.emit()
+        return partial(_open, project, source, bundle, self._two(session))
 
     @staticmethod
     def _two(session: Session) -> tuple[Any, Any]:
@@ -193,13 +152,6 @@ class ExpressionService:
         tracks = np.stack([table.movie, table.track], axis=1)
         groups = np.unique(tracks, axis=0, return_inverse=True)[1].ravel()
         return project.labels.as_series(), groups
-
-    def _key(self, source: str) -> str:
-        bundle = self._session.bundle
-        return f"{source} {bundle.hash}" if source == IN_USE and bundle else source
-
-    def _inputs(self) -> tuple[int, int, str | None]:
-        return id(self._session.project), self._session.n_cells, self._asked
 
     def _on_opened(self, opened: Opened) -> None:
         before, self.opened = self.opened, opened
@@ -241,36 +193,15 @@ class ExpressionService:
             groups,
             classes,
             scores,
-            {f"z{i}": name for i, name in enumerate(opened.book.names) if name},
+            _names(opened),
         )
 
     # Names of latents
 
-    def _take_names(self) -> None:
-        opened, project = self.opened, self._session.project
-        if opened is None or project is None:
-            return
-        code = self._session.service(LatentService).code
-        known = code is not None and code.encoder.hash == opened.book.encoder
-        if known and code is not None and code.atlas is not None:
-            self._on_atlas(code.atlas)
-        else:
-            work = partial(_names, project, opened.bundle)
-            self.names_job.start(work, inputs=self._inputs)
-
-    def _on_atlas(self, atlas: LatentAtlas) -> None:
-        opened, subject = self.opened, self.bench.subject
-        if opened is None or subject is None or atlas.encoder != opened.book.encoder:
-            return
-        opened.book = opened.book.called(atlas)
-        names = {f"z{i}": name for i, name in enumerate(opened.book.names) if name}
-        self.bench.take(replace(subject, names=names))
-        self.names_changed.emit()
-
-    def _on_renamed(self) -> None:
-        code = self._session.service(LatentService).code
-        if code is not None and code.atlas is not None:
-            self._on_atlas(code.atlas)
+    def _call(self, atlas: LatentAtlas) -> None:
+        super()._call(atlas)
+        if self.bench.subject is not None:
+            self.bench.take(replace(self.bench.subject, names=_names(self.opened)))
 
     # The list
 
@@ -344,17 +275,11 @@ class ExpressionService:
         self.bench.take(self._subject(opened))
         self._judge_again()
 
-    def _on_project(self) -> None:
-        self._asked = self._chosen = None
-        for job in (self.job, self.names_job):
-            job.cancel()
-            if job.state is not JobState.CANCELLING:
-                job.reset()
-        self.opened = None
+    def _drop(self) -> None:
+        super()._drop()
         self.candidates = []
         self.bench.take(None, keep=False)
         self.shower.forget()
-        self.changed.emit()
 
     def _on_scores(self) -> None:
         if self.shower.is_shown:
@@ -425,7 +350,6 @@ def _open(
     return Opened(name, found, book, scores, first_formula(subject))
 
 
-def _names(
-    project: Project, bundle: Bundle, on_event: OnEvent, token: CancelToken
-) -> LatentAtlas:
-    return project.latent_atlas(bundle.encoder, on_event=on_event, token=token)
+def _names(opened: Opened) -> dict[str, str]:
+    """Return what the latents that have a name are called, by symbol."""
+    return {f"z{i}": name for i, name in enumerate(opened.book.names) if name}

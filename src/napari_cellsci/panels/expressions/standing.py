@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from napari_cellsci.panels._jobs import JobState
+from napari_cellsci.panels._jobs import Failure
 from napari_cellsci.panels._parts import StatusCard
+from napari_cellsci.panels._standing import ClassifierStanding
 from napari_cellsci.panels.expressions import words
 from napari_cellsci.panels.expressions.service import ExpressionService, Opened
-from napari_cellsci.panels.score.service import SHIPPED
 
 if TYPE_CHECKING:
     from napari_cellsci.viewer.session import Session
 
 
-class Standing:
+class Standing(ClassifierStanding):
     """Tells on a card how the formulas stand.
 
     Parameters
@@ -24,45 +24,24 @@ class Standing:
     """
 
     def __init__(self, session: Session, card: StatusCard) -> None:
-        self._session, self._card = session, card
-        self._service = session.service(ExpressionService)
+        super().__init__(session, card, ExpressionService)
 
-    def tell(self) -> None:
-        """Say it."""
-        service, card = self._service, self._card
-        job = service.job
-        if job.state is JobState.FAILED and job.failure is not None:
-            card.tell(
-                job.failure.message,
-                "error",
-                details=job.failure.details,
-                action=("Use the shipped one", self._use_shipped),
-            )
-        elif self._session.project is None:
-            card.tell(
-                "No cells yet.",
-                reason="Make or open a project in Cells; then train or score.",
-            )
-        elif service.opened is not None:
-            self._tell_opened(service.opened)
-        elif job.state.busy:
-            card.tell(f"{job.progress.what}…" if job.progress else "Opening…")
-        elif service.source is None:
-            card.tell(
-                "No code to write formulas about: this project has no classifier on "
-                "latents.",
-                reason="Train one in Train, or begin with the code that comes with "
-                "the plugin.",
-                action=("Use the shipped one", self._use_shipped),
-            )
-        else:
-            card.tell("Not opened.", reason=job.message, action=("Open", self._open))
+    def _tell_failed(self, failure: Failure) -> None:
+        self._card.tell(
+            failure.message,
+            "error",
+            details=failure.details,
+            action=("Use the shipped one", self._use_shipped),
+        )
 
-    def _use_shipped(self) -> None:
-        self._service.choose(SHIPPED)
-
-    def _open(self) -> None:
-        self._service.ensure(again=True)
+    def _tell_none(self) -> None:
+        self._card.tell(
+            "No code to write formulas about: this project has no classifier on "
+            "latents.",
+            reason="Train one in Train, or begin with the code that comes with "
+            "the plugin.",
+            action=("Use the shipped one", self._use_shipped),
+        )
 
     def _tell_opened(self, opened: Opened) -> None:
         service, written = self._service, self._service.bench.written

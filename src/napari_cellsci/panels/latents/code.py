@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from napari_cellsci.panels.latents.service import IN_USE, SHIPPED
+from napari_cellsci.panels._source import IN_USE, SHIPPED
 
 if TYPE_CHECKING:
     from napari_cellsci.panels.latents.service import Code

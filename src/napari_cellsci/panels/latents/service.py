@@ -13,7 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 from psygnal import Signal
 
-from napari_cellsci.panels._jobs import Job, JobState
+from napari_cellsci.panels._jobs import JobState, Work
+from napari_cellsci.panels._source import (
+    IN_USE,
+    SHIPPED,
+    SourceOffer,
+    SourceService,
+)
 from napari_cellsci.representation.embedding import Components, principal_components
 
 if TYPE_CHECKING:
@@ -23,19 +29,6 @@ if TYPE_CHECKING:
     from napari_cellsci.representation.encoder import Encoder
     from napari_cellsci.tasks import CancelToken, OnEvent
     from napari_cellsci.viewer.session import Session
-
-SHIPPED = "shipped"
-IN_USE = "in use"
-"""Source: the encoder of the classifier whose scores are shown."""
-
-
-@dataclass(frozen=True, slots=True)
-class EncoderOffer:
-    """An encoder one can choose: what to call it, how to find it, and a tip."""
-
-    title: str
-    source: str
-    tip: str = ""
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -83,7 +76,7 @@ class Code:
         return self.atlas[index].active
 
 
-class LatentService:
+class LatentService(SourceService):
     """Loads an encoder, encodes all cells, and finds out what the latents mean.
 
     Without a choice it takes the encoder of the classifier whose scores are shown,
@@ -102,22 +95,13 @@ class LatentService:
     job, atlas_job : Job
     """
 
-    changed = Signal()
     atlas_changed = Signal()
 
     def __init__(self, session: Session) -> None:
-        self._session = session
-        self._chosen: str | None = None
-        self._asked: str | None = None
+        super().__init__(session)
         self.code: Code | None = None
-        self.job = Job()
-        self.atlas_job = Job()
-        self.job.succeeded.connect(self._on_code)
-        self.atlas_job.succeeded.connect(self._on_atlas)
-        session.project_changed.connect(self._on_project)
-        session.scores_changed.connect(self._on_scores)
 
-    def offers(self) -> list[EncoderOffer]:
+    def offers(self) -> list[SourceOffer]:
         """Return the encoders to choose from: in use, the project's, the shipped."""
         session, found = self._session, []
         bundle = session.bundle
@@ -126,15 +110,15 @@ class LatentService:
             hashes.add(bundle.encoder.hash)
             title = str(bundle.record.get("encoder") or bundle.name)
             tip = f"The encoder of the classifier {bundle.name}, whose scores are shown"
-            found.append(EncoderOffer(title, IN_USE, tip))
+            found.append(SourceOffer(title, IN_USE, tip))
         project = session.project
         for info in reversed(project.encoders if project is not None else []):
             if info.hash not in hashes:
                 tip = f"Trained in this project, {info.made_at[:10]}"
-                found.append(EncoderOffer(info.name, info.name, tip))
+                found.append(SourceOffer(info.name, info.name, tip))
         if bundle is None or bundle.name != "mitosis":
             tip = "Comes with the plugin, trained on simulated nuclei"
-            found.append(EncoderOffer("mitosis (shipped)", SHIPPED, tip))
+            found.append(SourceOffer("mitosis (shipped)", SHIPPED, tip))
         return found
 
     @property
@@ -145,50 +129,22 @@ class LatentService:
             return self._chosen
         return next((source for source in usual if source != SHIPPED), None)
 
-    def choose(self, source: str) -> None:
-        """Use another encoder, from now on."""
-        self._chosen = source
-        self.ensure(again=True)
+    def _is_settled(self, key: str, again: bool) -> bool:
+        # A code that is there is not computed once more.
+        return self._asked == key and (self.code is not None or not again)
 
-    def ensure(self, again: bool = False) -> None:
-        """Compute the code if it is not there; called by whoever shows it.
-
-        Parameters
-        ----------
-        again : bool
-            Also if that failed or was cancelled before.
-        """
-        session, source = self._session, self.source
-        if session.project is None or source is None or not session.n_cells:
-            return
-        key = self._key(source)
-        if self.code is not None and self._asked == key:
-            return
-        if not again and self._asked == key:
-            return  # busy with it, or it failed
-        self._asked = key
-        self.atlas_job.cancel()
-        work = partial(_encode, session.project, source, session.bundle)
-        self.job.start(work, inputs=self._inputs)
-        self.changed.emit()
-
-    def _key(self, source: str) -> str:
-        bundle = self._session.bundle
-        return f"{source} {bundle.hash}" if source == IN_USE and bundle else source
-
-    def _inputs(self) -> tuple[int, int, str | None]:
-        return id(self._session.project), self._session.n_cells, self._asked
+    def _work(self, project: Project, source: str) -> Work:
+        return partial(_encode, project, source, self._session.bundle)
 
     def find_meaning(self) -> None:
         """Find out what the latents mean; names found before are there at once."""
-        code, project = self.code, self._session.project
-        if code is None or project is None:
+        code = self.code
+        if code is None or self._session.project is None:
             return
         # A run that is being cancelled was for another code: it is superseded.
         if self.atlas_job.state is JobState.RUNNING:
             return
-        work = partial(_describe, project, code)
-        self.atlas_job.start(work, inputs=self._inputs)
+        self._find_atlas(code.encoder)
 
     def rename(self, index: int, name: str | None) -> None:
         """Call a latent something.
@@ -211,7 +167,7 @@ class LatentService:
         self.code = replace(code, atlas=atlas)
         self.atlas_changed.emit()
 
-    def _on_code(self, code: Code) -> None:
+    def _on_opened(self, code: Code) -> None:
         self.code = code
         self.changed.emit()
         self.find_meaning()
@@ -220,10 +176,6 @@ class LatentService:
         if self.code is not None and atlas.encoder == self.code.encoder.hash:
             self.code = replace(self.code, atlas=atlas)
             self.atlas_changed.emit()
-
-    def _on_project(self) -> None:
-        self._chosen = None
-        self._forget()
 
     def _on_scores(self) -> None:
         source = self.source
@@ -237,14 +189,8 @@ class LatentService:
         else:
             self._forget()
 
-    def _forget(self) -> None:
-        for job in (self.job, self.atlas_job):
-            job.cancel()
-            if job.state is not JobState.CANCELLING:
-                job.reset()
-        self._asked = None
+    def _drop(self) -> None:
         self.code = None
-        self.changed.emit()
 
 
 def _encode(
@@ -264,9 +210,3 @@ def _encode(
     z = project.latents(encoder, on_event=on_event, token=token)
     z = np.asarray(z, np.float32)
     return Code(source, encoder, z, parts=principal_components(z))
-
-
-def _describe(
-    project: Project, code: Code, on_event: OnEvent, token: CancelToken
-) -> LatentAtlas:
-    return project.latent_atlas(code.encoder, on_event=on_event, token=token)

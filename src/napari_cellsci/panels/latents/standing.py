@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 from napari_cellsci.errors import InputError
 from napari_cellsci.panels._jobs import JobState
 from napari_cellsci.panels._parts import StatusCard, whole_number
-from napari_cellsci.panels.latents.service import SHIPPED, LatentService
+from napari_cellsci.panels._source import SHIPPED
+from napari_cellsci.panels.latents.service import LatentService
 
 if TYPE_CHECKING:
     from napari_cellsci.cells.spec import CropSpec

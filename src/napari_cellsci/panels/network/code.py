@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from napari_cellsci.panels.network.service import IN_USE
-from napari_cellsci.panels.score.service import SHIPPED
+from napari_cellsci.panels._source import IN_USE, SHIPPED
 
 if TYPE_CHECKING:
     from napari_cellsci.panels.network.response_box import Choice

@@ -7,47 +7,28 @@ from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 from psygnal import Signal
 from qtpy.QtGui import QImage
 
 from napari_cellsci.explain.activity import activations
-from napari_cellsci.explain.codebook import (
-    CodeBook,
-    Reading,
-    open_codebook,
-    read_network,
-)
+from napari_cellsci.explain.codebook import Reading, open_codebook, read_network
 from napari_cellsci.explain.layout import MOST_EDGES
 from napari_cellsci.explain.topology import Floats, Node, Topology
-from napari_cellsci.panels._jobs import Job, JobState
-from napari_cellsci.panels._pictures import Limits, limits_of, to_image, to_pixels
-from napari_cellsci.panels.latents.service import LatentService
-from napari_cellsci.panels.score.service import FORMULA, SHIPPED, ScoreService
+from napari_cellsci.panels._classifier import ClassifierService, OpenClassifier
+from napari_cellsci.panels._jobs import Work
+from napari_cellsci.panels._source import IN_USE, SHIPPED, SourceOffer
+from napari_cellsci.panels.score.service import FORMULA, ScoreService
 
 if TYPE_CHECKING:
     from napari_cellsci.heads.history import Film
     from napari_cellsci.project import Project
     from napari_cellsci.project.bundles import Bundle
-    from napari_cellsci.representation.atlas import LatentAtlas
     from napari_cellsci.tasks import CancelToken, OnEvent
     from napari_cellsci.viewer.session import Session
 
-IN_USE = "in use"
-"""Source: the classifier whose scores are shown."""
-
-
-@dataclass(frozen=True, slots=True)
-class NetworkOffer:
-    """A classifier with networks: what to call it and how to find it."""
-
-    title: str
-    source: str
-    tip: str = ""
-
 
 @dataclass(eq=False)
-class OpenNetworks:
+class OpenNetworks(OpenClassifier):
     """A classifier whose networks can be looked at.
 
     Parameters
@@ -57,9 +38,6 @@ class OpenNetworks:
     book : CodeBook
     """
 
-    source: str
-    bundle: Bundle
-    book: CodeBook
     _topologies: dict[int, Topology] = field(default_factory=dict)
     _readings: dict[tuple[int, int, int], Reading] = field(default_factory=dict)
     _activities: dict[int, list[Floats]] = field(default_factory=dict)
@@ -104,27 +82,13 @@ class OpenNetworks:
         history = getattr(self.bundle.heads.members, "history", None)
         return None if history is None else history.film(member)
 
-    def called(self, atlas: LatentAtlas) -> None:
-        """Take over the names of an atlas."""
-        self.book = self.book.called(atlas)
-
-    @cached_property
-    def limits(self) -> Limits:
-        """Display limits of all decoded pictures."""
-        strips = self.book.strips
-        return limits_of(strips.reshape(-1, *strips.shape[2:]))
-
     @cached_property
     def pictures(self) -> list[list[QImage]]:
         """The decoded pictures along every latent, all with the same contrast."""
         return [self.images(strip) for strip in self.book.strips]
 
-    def images(self, pixels: NDArray[np.float32]) -> list[QImage]:
-        """Return decoded pictures (n, C, S, S) with the contrast of all others."""
-        return [to_image(one) for one in to_pixels(pixels, self.limits)]
 
-
-class NetworkService:
+class NetworkService(ClassifierService):
     """Opens a classifier's networks and remembers which one is looked at.
 
     Without a choice it takes the classifier whose scores are shown if that reads
@@ -142,27 +106,17 @@ class NetworkService:
         Another of its networks is looked at.
     names_changed : Signal
         Latents are called something else.
-    job, names_job : Job
+    job, atlas_job : Job
     """
 
-    changed = Signal()
     member_changed = Signal()
-    names_changed = Signal()
+    opened: OpenNetworks | None
 
     def __init__(self, session: Session) -> None:
-        self._session = session
-        self._chosen: str | None = None
-        self._asked: str | None = None
+        super().__init__(session)
         self._member = 0
-        self.opened: OpenNetworks | None = None
-        self.job, self.names_job = Job(), Job()
-        self.job.succeeded.connect(self._on_opened)
-        self.names_job.succeeded.connect(self._on_atlas)
-        session.project_changed.connect(self._on_project)
-        session.scores_changed.connect(self._on_scores)
-        session.service(LatentService).atlas_changed.connect(self._on_renamed)
 
-    def offers(self) -> list[NetworkOffer]:
+    def offers(self) -> list[SourceOffer]:
         """Return the classifiers with networks: in use, the project's, the shipped."""
         session, found, hashes = self._session, [], set()
         if session.project is None:
@@ -171,15 +125,15 @@ class NetworkService:
         if bundle is not None and bundle.scheme in (2, 3):
             hashes.add(bundle.hash)
             tip = f"Scheme {bundle.scheme}; its scores are shown"
-            found.append(NetworkOffer(bundle.name, IN_USE, tip))
+            found.append(SourceOffer(bundle.name, IN_USE, tip))
         for info in reversed(session.project.bundles):
             if info.scheme in (2, 3) and info.hash not in hashes:
                 tip = f"Scheme {info.scheme}, made {info.made_at[:10]}"
-                found.append(NetworkOffer(info.name, info.name, tip))
+                found.append(SourceOffer(info.name, info.name, tip))
         scored = session.service(ScoreService).scored
         if scored is None or scored.source != SHIPPED:
             tip = "Comes with the plugin, trained on simulated nuclei"
-            found.append(NetworkOffer("mitosis (shipped)", SHIPPED, tip))
+            found.append(SourceOffer("mitosis (shipped)", SHIPPED, tip))
         return found
 
     @property
@@ -256,32 +210,8 @@ class NetworkService:
         self._member = member
         self.ensure(again=True)
 
-    def ensure(self, again: bool = False) -> None:
-        """Open the networks if they are not; called by whoever shows them.
-
-        Parameters
-        ----------
-        again : bool
-            Also if that failed or was cancelled before.
-        """
-        session, source = self._session, self.source
-        if session.project is None or source is None or not session.n_cells:
-            return
-        key = self._key(source)
-        if self._asked == key and not again:
-            return  # there already, busy with it, or it failed
-        self._asked = key
-        self.names_job.cancel()
-        work = partial(_open, session.project, source, session.bundle)
-        self.job.start(work, inputs=self._inputs)
-        self.changed.emit()
-
-    def _key(self, source: str) -> str:
-        bundle = self._session.bundle
-        return f"{source} {bundle.hash}" if source == IN_USE and bundle else source
-
-    def _inputs(self) -> tuple[int, int, str | None]:
-        return id(self._session.project), self._session.n_cells, self._asked
+    def _work(self, project: Project, source: str) -> Work:
+        return partial(_open, project, source, self._session.bundle)
 
     def _on_opened(self, opened: OpenNetworks) -> None:
         self.opened = opened
@@ -292,33 +222,9 @@ class NetworkService:
         self._take_names()
         self.changed.emit()
 
-    def _take_names(self) -> None:
-        """Name the latents as the Latents panel does, or find their names out."""
-        opened, project = self.opened, self._session.project
-        if opened is None or project is None:
-            return
-        code = self._session.service(LatentService).code
-        known = code is not None and code.encoder.hash == opened.book.encoder
-        if known and code.atlas is not None:
-            opened.called(code.atlas)
-        else:
-            work = partial(_names, project, opened.bundle)
-            self.names_job.start(work, inputs=self._inputs)
-
-    def _on_atlas(self, atlas: LatentAtlas) -> None:
-        if self.opened is not None and atlas.encoder == self.opened.book.encoder:
-            self.opened.called(atlas)
-            self.names_changed.emit()
-
-    def _on_renamed(self) -> None:
-        code = self._session.service(LatentService).code
-        if code is not None and code.atlas is not None:
-            self._on_atlas(code.atlas)
-
     def _on_project(self) -> None:
-        self._chosen = self._asked = None
         self._member = 0
-        self._forget()
+        super()._on_project()
 
     def _on_scores(self) -> None:
         active = self.active_member
@@ -334,16 +240,7 @@ class NetworkService:
             self.changed.emit()
         elif self._session.bundle is not None:
             self._chosen = None
-            self._asked = None
             self._forget()
-
-    def _forget(self) -> None:
-        for job in (self.job, self.names_job):
-            job.cancel()
-            if job.state is not JobState.CANCELLING:
-                job.reset()
-        self.opened = None
-        self.changed.emit()
 
 
 def _open(
@@ -365,9 +262,3 @@ def _open(
     token.raise_if_cancelled()
     book = open_codebook(found.encoder, np.asarray(latents))
     return OpenNetworks(source, found, book)
-
-
-def _names(
-    project: Project, bundle: Bundle, on_event: OnEvent, token: CancelToken
-) -> LatentAtlas:
-    return project.latent_atlas(bundle.encoder, on_event=on_event, token=token)

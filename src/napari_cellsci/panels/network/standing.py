@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from napari_cellsci.panels._jobs import JobState
 from napari_cellsci.panels._parts import StatusCard
+from napari_cellsci.panels._standing import ClassifierStanding
 from napari_cellsci.panels.network.service import NetworkService, OpenNetworks
-from napari_cellsci.panels.score.service import SHIPPED
 
 if TYPE_CHECKING:
     from napari_cellsci.viewer.session import Session
 
 
-class NetworkStanding:
+class NetworkStanding(ClassifierStanding):
     """Tells on a card how the networks stand.
 
     Parameters
@@ -23,39 +22,15 @@ class NetworkStanding:
     """
 
     def __init__(self, session: Session, card: StatusCard) -> None:
-        self._session, self._card = session, card
-        self._service = session.service(NetworkService)
+        super().__init__(session, card, NetworkService)
 
-    def tell(self) -> None:
-        """Say it."""
-        service, card = self._service, self._card
-        job = service.job
-        if job.state is JobState.FAILED and job.failure is not None:
-            card.tell(job.failure.message, "error", details=job.failure.details)
-        elif self._session.project is None:
-            card.tell(
-                "No cells yet.",
-                reason="Make or open a project in Cells; then train or score.",
-            )
-        elif service.opened is not None:
-            self._tell_opened(service.opened)
-        elif job.state.busy:
-            card.tell(f"{job.progress.what}…" if job.progress else "Opening…")
-        elif service.source is None:
-            card.tell(
-                "No network yet: this project has no heads on latents.",
-                reason="Train some: cellsci train-head PROJECT --scheme 3 finds small "
-                "ones. Or look at the one that comes with the plugin.",
-                action=("Show the shipped one", self._show_shipped),
-            )
-        else:
-            card.tell("Not opened.", reason=job.message, action=("Open", self._open))
-
-    def _show_shipped(self) -> None:
-        self._service.choose(SHIPPED)
-
-    def _open(self) -> None:
-        self._service.ensure(again=True)
+    def _tell_none(self) -> None:
+        self._card.tell(
+            "No network yet: this project has no heads on latents.",
+            reason="Train some: cellsci train-head PROJECT --scheme 3 finds small "
+            "ones. Or look at the one that comes with the plugin.",
+            action=("Show the shipped one", self._use_shipped),
+        )
 
     def _tell_opened(self, opened: OpenNetworks) -> None:
         service, bundle = self._service, opened.bundle

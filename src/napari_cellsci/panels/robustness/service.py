@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 from psygnal import Signal
 
-from napari_cellsci.panels._jobs import Job, JobState
-from napari_cellsci.panels.score.service import SHIPPED, ScoreService
+from napari_cellsci.panels._jobs import Job
+from napari_cellsci.panels._source import SHIPPED
+from napari_cellsci.panels.score.service import ScoreService
 from napari_cellsci.viewer.attack_layers import AttackLayers
 
 if TYPE_CHECKING:
@@ -202,9 +203,7 @@ class RobustnessService:
         self._chosen = self._asked = None
         self.opened = self.blended = self.found = self.failures = None
         for job in self.jobs:
-            job.cancel()
-            if job.state is not JobState.CANCELLING:
-                job.reset()
+            job.abandon()
         self.changed.emit()
 
 

@@ -27,9 +27,10 @@ from napari_cellsci.panels._parts import (
     plain_button,
     whole_number,
 )
+from napari_cellsci.panels._source import SHIPPED
 from napari_cellsci.panels._theme import STEP
 from napari_cellsci.panels.score.legend import Legend, LegendState
-from napari_cellsci.panels.score.service import FORMULA, SHIPPED, Offer, ScoreService
+from napari_cellsci.panels.score.service import FORMULA, Offer, ScoreService
 from napari_cellsci.panels.score.summary import (
     NumberTable,
     called_columns,

@@ -12,6 +12,7 @@ from psygnal import Signal
 
 from napari_cellsci.errors import InputError
 from napari_cellsci.panels._jobs import Job
+from napari_cellsci.panels._source import SHIPPED
 from napari_cellsci.tasks import Progress
 
 if TYPE_CHECKING:
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from napari_cellsci.tasks import CancelToken, OnEvent
     from napari_cellsci.viewer.session import Session
 
-SHIPPED = "shipped"
 FORMULA = "the formula being written"
 """What scores say they are from that no classifier has given."""
 
