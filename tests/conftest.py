@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import os
 import shutil
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -20,6 +21,21 @@ def real_data() -> Path:
     if not folder:
         pytest.skip("CELLSCI_DATA is not set: no real data to test on")
     return Path(folder)
+
+
+@pytest.fixture(autouse=True)
+def _threads() -> Iterator[None]:
+    """Give torch back the cores it had: verbs choose for the process they are in.
+
+    Two threads on small tensors, among other tests, cost more than twenty times as
+    much as one.
+    """
+    wanted = int(os.environ.get("OMP_NUM_THREADS", "0"))
+    if torch := sys.modules.get("torch"):
+        wanted = torch.get_num_threads()
+    yield
+    if wanted and (torch := sys.modules.get("torch")):
+        torch.set_num_threads(wanted)
 
 
 @pytest.fixture(scope="session")

@@ -73,14 +73,3 @@ def project(made: Path, tmp_path: Path) -> Iterator[Project]:
 def ready(trained: Path, tmp_path: Path) -> Iterator[Project]:
     """A project with models of one's own."""
     yield from _opened(trained, tmp_path)
-
-
-@pytest.fixture(autouse=True)
-def _one_thread() -> Iterator[None]:
-    """Whatever ran before: losses are compared to the last digit."""
-    import torch
-
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
