@@ -51,11 +51,10 @@ class Labels:
         SimpleNamespace(name="interphase", colour="#0072B2"),
         SimpleNamespace(name="metaphase", colour="#D55E00"),
     )
+    names = ("interphase", "metaphase")
 
     def as_series(self) -> pd.Series:
         return pd.Series([], index=pd.Index([], dtype=np.int64), dtype=object)
-
-    names = ("interphase", "metaphase")
 
     def called_now(self, name: str) -> str:
         return name

@@ -27,7 +27,7 @@ from napari_cellsci.explain.attacks.target import Space, Target, height, push
 from napari_cellsci.formulas.expression import Expression
 from napari_cellsci.heads.batched import BatchedMLP
 from napari_cellsci.heads.cnn_network import CropMembers, CropNet
-from napari_cellsci.heads.formula_members import FormulaMembers
+from napari_cellsci.heads.formula_members import FormulaMembers, median_of_defined
 from napari_cellsci.heads.latent_members import LatentMembers
 from napari_cellsci.representation.config import EncoderConfig
 from napari_cellsci.representation.encoder import Encoder
@@ -316,6 +316,17 @@ def test_formulas_are_attacked_by_their_median_where_they_are_defined() -> None:
     )
     assert not every.broken.any()
     assert fgsm(target_of(members), z, reference, 0.5, "latent").isfinite().all()
+
+
+def test_of_several_classes_a_head_counts_where_all_its_formulas_do() -> None:
+    texts = (("log(z0)", "z1"), ("z2", "z3"), ("z3", "2*z2"))
+    heads = tuple(tuple(Expression.parse(t) for t in head) for head in texts)
+    members = FormulaMembers(heads, D)
+    z = latents(20)
+    found = evaluate(target_of(members), z, "latent").numpy()
+    np.testing.assert_allclose(
+        found, median_of_defined(members.scores(z.numpy())), rtol=1e-5
+    )
 
 
 @pytest.mark.parametrize("training", [False, True])

@@ -92,6 +92,16 @@ def test_a_class_with_few_labels_is_searched_for() -> None:
     assert second.reason == "may be metaphase (P = 0.98), only 1 labelled"
 
 
+def test_labels_of_classes_not_taught_are_nobodys() -> None:
+    p = np.tile([0.05, 0.95], (300, 1))
+    p[200] = (0.98, 0.02)
+    labels = np.full(300, -1)
+    labels[:8], labels[8], labels[9:20] = 1, 0, 2
+    second = suggest(pool(labels=labels, probabilities=p), 2)[1]
+    assert (second.row, second.wish) == (200, "scarce")
+    assert second.reason == "may be interphase (P = 0.98), only 1 labelled"
+
+
 def test_before_any_label_the_rarer_class_is_searched_for() -> None:
     p = np.tile([0.95, 0.05], (300, 1))
     p[200] = (0.02, 0.98)

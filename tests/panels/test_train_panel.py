@@ -334,28 +334,36 @@ def test_heads_are_used_only_when_the_user_says_so(
     assert used == ["tiny"]
 
 
-def _slow_training(*given: Any, run_dir: Path, **options: Any) -> None:
-    """Take steps until somebody cancels, as `representation.train` does."""
-    on_event, token = options["on_event"], options["token"]
-    for step in range(1, 100_000):
-        if token.cancelled:
-            (run_dir / "checkpoint.json").write_text("{}")
-            on_event(Checkpoint(step, ""))
-            raise Cancelled
-        on_event(Step(step, 100_000, METRICS))
-        threading.Event().wait(0.005)
+class _EndlessTraining:
+    """Takes a few steps, then none until it is cancelled."""
+
+    def __init__(self) -> None:
+        self.closing = threading.Event()
+
+    def __call__(self, *given: Any, run_dir: Path, **options: Any) -> None:
+        on_event, token = options["on_event"], options["token"]
+        for step in range(1, 6):
+            on_event(Step(step, 100, METRICS))
+        assert self.closing.wait(60)
+        while not token.cancelled:
+            pass
+        (run_dir / "checkpoint.json").write_text("{}")
+        on_event(Checkpoint(step + 1, ""))
+        raise Cancelled
 
 
 def test_a_run_in_the_window_is_cancelled_with_it_and_goes_on_later(
     panel: TrainPanel, mitosis: Any, qtbot: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("napari_cellsci.project.training.train", _slow_training)
+    training = _EndlessTraining()
+    monkeypatch.setattr("napari_cellsci.project.training.train", training)
     service = panel.service
     run = service.start(RunRequest("train_encoder", SMALL), HERE)
     log = service.log(run)
     qtbot.waitUntil(lambda: log.step > 3, timeout=60_000)
     panel.dispose()  # a closed panel leaves its run alone
     assert service.fresh(run).state is RunState.RUNNING
+    training.closing.set()
     service.job._worker.quit()  # as napari does when it is closed
     qtbot.waitUntil(lambda: not service.job.state.busy, timeout=60_000)
     stopped = service.fresh(run)

@@ -212,9 +212,26 @@ def test_classifiers_are_held_against_attacks_side_by_side(ready: Project) -> No
         (table["bundle"] == found.models[0].bundle) & (table["attack"] == "image")
     ]
     np.testing.assert_allclose(image["accuracy"], found.models[0].curves["image"].mean)
-    # The curve at an ε is the accuracy of heads attacked one by one.
-    dense = found.models[1]
-    assert dense.findings.accuracy == pytest.approx(dense.curves["image"].mean[0])
+
+
+def test_a_curve_is_the_accuracy_of_heads_attacked_one_by_one(ready: Project) -> None:
+    dense, labelled = names_of(ready)[2], ready.labels.as_series()
+    rows = [
+        int(row)
+        for name in ready.classes
+        for row in labelled.index[labelled == name][:10]
+    ]
+    (model,) = ready.robustness([dense], cells=rows, most=24).models
+    image = model.curves["image"]
+    for epsilon in (0.0, 0.2):
+        accuracy = [
+            ready.attack(dense, cells=rows, member=k, epsilon=epsilon).summary()[
+                "accuracy_after"
+            ]
+            for k in range(model.models)
+        ]
+        place = image.epsilons.index(epsilon)
+        np.testing.assert_allclose(image.accuracy[:, place], accuracy)
 
 
 def test_a_failing_picture_is_shown_to_every_classifier(ready: Project) -> None:

@@ -9,6 +9,9 @@ from typer.testing import CliRunner
 from napari_cellsci.cli.app import app
 from napari_cellsci.heads.live import train_live
 from napari_cellsci.project import Project
+from napari_cellsci.project.labelling import pool_of
+
+LATENTS = np.zeros((0, 4), np.float32)
 
 
 def test_live_heads_learn_judge_unseen_tracks_and_draw_a_curve() -> None:
@@ -56,6 +59,18 @@ def test_learning_scores_queues_and_checks(ready: Project) -> None:
     events = ready.events(live.scores)
     assert set(events["class"]) <= {"metaphase"}
     assert (events["minutes_least"] <= events["minutes_most"]).all()
+
+
+def test_cells_of_a_class_kept_but_not_taught_count_as_labelled(
+    project: Project,
+) -> None:
+    labels = project.labels
+    before = pool_of(project._bench, labels, LATENTS, None, labels.names[:2], ())
+    row = int(np.flatnonzero(before.labels == 0)[0])
+    labels.set(row, "anaphase")
+    after = pool_of(project._bench, labels, LATENTS, None, labels.names[:2], ())
+    assert after.labels[row] == 2
+    assert (after.labels == 0).sum() == (before.labels == 0).sum() - 1
 
 
 def test_verbs_of_labels(ready: Project) -> None:

@@ -210,10 +210,11 @@ def _described(run: RunInfo, log: RunLog, values: dict[str, Any]) -> str:
 
 
 def _advice(run: RunInfo, log: RunLog) -> list[str]:
-    from napari_cellsci.project.run_trouble import advise
+    from napari_cellsci.project.run_state import RunState
+    from napari_cellsci.project.run_trouble import Trouble, advise
 
     trouble = (log.ended or {}).get("trouble")
-    if run.status == "interrupted":
-        trouble = "killed"
+    if run.state is RunState.INTERRUPTED:
+        trouble = str(Trouble.KILLED)
     advice = advise(trouble, run.settings) if trouble else None
     return [] if advice is None else [advice.sentence]

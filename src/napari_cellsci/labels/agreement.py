@@ -104,7 +104,6 @@ def agreement_of(
 ) -> Agreement:
     """Compare the labels of two annotators, given by row id of the cell."""
     both = pd.DataFrame({one: first, other: second}).dropna()
-    both = both[[one, other]] if one != other else both.iloc[:, :1]
     classes = tuple(sorted(set(first) | set(second)))
     codes = [pd.Categorical(both[who], classes).codes for who in (one, other)]
     table = np.zeros((len(classes), len(classes)), np.int64)

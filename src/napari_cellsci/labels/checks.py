@@ -118,5 +118,5 @@ def would_more_help(
     )
     return (
         f"More labels of this kind would hardly help: {step} balanced accuracy stayed "
-        f"at {now}.{rest if unsure else ''}"
+        f"at {now}.{rest}"
     )

@@ -58,7 +58,8 @@ class Pool:
     track, t : int arrays (n,)
         A number per track (of one movie), and the frame.
     labels : int array (n,)
-        Class number, −1 where there is no label.
+        Class number, −1 where there is no label; other classes than those in `names`
+        count on from there.
     names : sequence of str
         Of the classes.
     probabilities : float array (n, C), optional
@@ -150,9 +151,8 @@ class _Queue:
         if pool.probabilities is not None:
             p = np.asarray(pool.probabilities, np.float64)[rows]
             self._p = np.where(np.isfinite(p), p, 1 / p.shape[1])
-        self._counts = np.bincount(
-            pool.labels[self._known], minlength=len(pool.names)
-        ).astype(np.float64)
+        counts = np.bincount(pool.labels[self._known], minlength=len(pool.names))
+        self._counts = counts[: len(pool.names)].astype(np.float64)
 
     def _thinned(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
         """Return some of very many rows: the least certain, and others by chance."""

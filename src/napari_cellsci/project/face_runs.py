@@ -26,6 +26,17 @@ class RunsFace:
         """The training runs, oldest first, finished or not."""
         return read_runs(self._bench.store, self._bench.folder)
 
+    def runs_now(self) -> list[RunInfo]:
+        """Return the training runs without waiting for others, for frequent looks.
+
+        Raises
+        ------
+        ProjectError
+            If another process writes just now.
+        """
+        with self._bench.store.impatient():
+            return self.runs
+
     @property
     def binned_runs(self) -> list[RunInfo]:
         """The training runs in the bin."""

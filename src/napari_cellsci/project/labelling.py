@@ -182,7 +182,7 @@ def pool_of(
     series = labels.as_series()
     known = np.full(len(cells), -1, np.int64)
     # Cells of classes the classifier does not know have been looked at all the same.
-    known[series.index] = [number.get(name, 0) for name in series]
+    known[series.index] = [number.get(name, len(number)) for name in series]
     closed = np.zeros(len(cells), bool)
     closed[list(skipped)] = True
     if p is not None:

@@ -468,7 +468,7 @@ class _Subject:
         bundle = self.bundle
         seen = bundle.see(np.zeros((1, *self.raw.shape[1:]), self.raw.dtype))
         judged = bundle.judge(seen).iloc[0]
-        decided = int(classes_of(seen.members.mean(axis=0))[0])
+        decided = int(classes_of(bundle.heads.combined(seen.members))[0])
         flagged = judged["prediction"] == BLANK or judged["ood"] >= OOD_THRESHOLD
         return {
             "blank_class": bundle.classes[decided] if decided >= 0 else "no class",

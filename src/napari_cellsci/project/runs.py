@@ -155,12 +155,7 @@ class Run:
 
     def end(self, state: RunState, error: BaseException | None = None) -> None:
         """Note how it ended."""
-        values: dict[str, Any] = {"state": str(state)}
-        if state is RunState.FAILED and error is not None:
-            values["message"] = sentence_of(error)
-            values["trouble"] = str(trouble_of(error))
-            values["details"] = "".join(traceback.format_exception(error))
-        self._write("Ended", values)
+        self._write("Ended", _ending(state, error))
 
     def _write(self, kind: str, values: Mapping[str, Any]) -> None:
         if self._file is not None:
@@ -176,6 +171,16 @@ class Run:
             file, self._file = self._file, None
             with suppress(OSError):  # a full disk has been told of before
                 file.close()
+
+
+def _ending(state: RunState, error: BaseException | None) -> dict[str, Any]:
+    """Return what is noted of the end of a run: its state, and why it failed."""
+    values: dict[str, Any] = {"state": str(state)}
+    if state is RunState.FAILED and error is not None:
+        values["message"] = sentence_of(error)
+        values["trouble"] = str(trouble_of(error))
+        values["details"] = "".join(traceback.format_exception(error))
+    return values
 
 
 @contextmanager
@@ -211,7 +216,7 @@ def running(
     InputError
         If the run to be resumed is in another's hands.
     """
-    id_ = resume or _ADOPTED.get() or _new_id(kind)
+    id_ = resume or _ADOPTED.get() or new_run_id(kind)
     place = folder / ROOM / id_
     with in_words(folder):
         place.mkdir(parents=True, exist_ok=True)
@@ -294,14 +299,7 @@ def give_up(store: Store, folder: Path, id_: str, error: BaseException) -> None:
     """Mark a queued run as failed whose work did not even begin."""
     stopped = isinstance(error, Cancelled | KeyboardInterrupt)
     state = RunState.CANCELLED if stopped else RunState.FAILED
-    line = {
-        "at": _now(),
-        "event": "Ended",
-        "state": str(state),
-        "message": sentence_of(error),
-        "trouble": str(trouble_of(error)),
-        "details": "".join(traceback.format_exception(error)),
-    }
+    line = {"at": _now(), "event": "Ended", **_ending(state, error)}
     place = folder / ROOM / id_ / EVENTS
     with in_words(folder), place.open("a", encoding="utf-8") as file:
         file.write(json.dumps(plain(line)) + "\n")
@@ -403,10 +401,6 @@ def hardware() -> dict[str, Any]:
 
 def new_run_id(kind: str) -> str:
     """Return a name for a run that tells when it was made."""
-    return _new_id(kind)
-
-
-def _new_id(kind: str) -> str:
     stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
     return f"{stamp}-{kind}-{secrets.token_hex(2)}"
 

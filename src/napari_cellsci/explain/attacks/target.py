@@ -103,8 +103,10 @@ class Target:
 
 def _read_formulas(members: FormulaMembers, x: Tensor) -> Tensor:
     """Return the median (n, outputs) of the formulas that are defined at latents."""
-    # Their outputs stay finite outside of a domain, their scores do not.
-    defined = torch.from_numpy(np.isfinite(members.scores(x.detach().numpy())))
+    # Their outputs stay finite outside of a domain, their scores do not. As in
+    # `median_of_defined`, a head counts where all its formulas are defined.
+    finite = np.isfinite(members.scores(x.detach().numpy()))
+    defined = torch.from_numpy(finite.all(-1, keepdims=True))
     outputs = members.outputs(x)
     known = torch.where(defined, outputs, torch.full_like(outputs, torch.nan))
     return known.nanquantile(0.5, dim=0)

@@ -10,6 +10,7 @@ import numpy as np
 from napari_cellsci.labels import timeline
 from napari_cellsci.panels.label import walk
 from napari_cellsci.panels.label.cards import Card
+from napari_cellsci.viewer.painted import codes_shown
 
 if TYPE_CHECKING:
     from napari_cellsci.project.labelling import Live
@@ -93,8 +94,7 @@ def _disputed(session: Session, row: int) -> Card:
 
 def called(session: Session) -> np.ndarray:
     """Return each cell's class: its label, else its prediction; −1 for none."""
-    labels = session.label_codes()
-    codes = np.where(labels >= 0, labels, session.predicted_codes())
+    codes = codes_shown(session)
     blank = len(session.palette) - 1
     return np.where(codes == blank, -1, codes)
 
@@ -135,7 +135,7 @@ def event_cards(session: Session) -> list[Card]:
         span = clock.words(event.start)
         if event.stop > event.start:
             span = f"{span} – {clock.words(event.stop)}"
-        last = event.duration(session.frame_interval)
+        last = event.duration(clock.frame_interval)
         detail = f"{event.cells} frame{'s' * (event.cells > 1)}"
         if last is not None:
             detail = f"{last[0]:.3g}–{last[1]:.3g} min ({detail})"

@@ -24,7 +24,7 @@ def uncertain(session: Session) -> int | None:
         return None
     open_ = (session.label_codes() < 0) & scores.scored & ~scores.blank
     rows = np.flatnonzero(open_)
-    order = rows[np.argsort(doubt(session)[rows], kind="stable")]
+    order = rows[np.argsort(sureness(session)[rows], kind="stable")]
     return _after(order, session.current)
 
 
@@ -58,15 +58,14 @@ def disputed(session: Session) -> Rows:
     taught = np.array([*(name in scores.names[:-1] for name in names), False])
     rows = np.flatnonzero((labels >= 0) & (said >= 0) & (said != labels))
     rows = rows[taught[labels[rows]] & ~scores.blank[rows]]
-    return rows[np.argsort(-doubt(session)[rows], kind="stable")]
+    return rows[np.argsort(-sureness(session)[rows], kind="stable")]
 
 
-def doubt(session: Session) -> NDArray[np.float64]:
+def sureness(session: Session) -> NDArray[np.float64]:
     """Return how sure the classifier is of each cell: small where it is not."""
     scores = session.scores
     assert scores is not None
-    sure = np.abs(np.nan_to_num(scores.score.astype(np.float64)))
-    return np.asarray(sure)
+    return np.abs(np.nan_to_num(scores.score.astype(np.float64)))
 
 
 def _after(order: Rows, current: int | None) -> int | None:

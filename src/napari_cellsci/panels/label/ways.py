@@ -85,12 +85,11 @@ class WaysBox(QWidget):
         if not self.who.hasFocus():
             self.who.setText(labels.who)
         people = labels.annotators
-        said = [
-            labels.agreement(labels.who, other).sentence
-            for other in people
-            if other != labels.who and labels.who in people
-        ]
-        self.agreement.setText("\n".join(said[:3]))
+        others = [who for who in people if who != labels.who]
+        if labels.who not in people:
+            others = []
+        said = [labels.agreement(labels.who, other).sentence for other in others[:3]]
+        self.agreement.setText("\n".join(said))
         self.agreement.setVisible(bool(said))
 
     def _take(self, _: bool) -> None:

@@ -14,9 +14,7 @@ from napari_cellsci.project.run_log import RunLog
 from napari_cellsci.viewer.colors import OKABE_ITO
 
 Floats = NDArray[np.float64]
-BLUE, SKY, GREEN, YELLOW, ORANGE, VERMILION, PURPLE = (
-    *("#0072B2", "#56B4E9", "#009E73", "#F0E442", "#E69F00", "#D55E00", "#CC79A7"),
-)
+BLUE, VERMILION, GREEN, PURPLE, ORANGE, SKY, YELLOW = OKABE_ITO[:7]
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,6 @@ from qtpy.QtCore import QObject, QTimer
 
 from napari_cellsci.errors import InputError, ProjectError
 from napari_cellsci.panels._jobs import Job, JobState
-from napari_cellsci.project.run_admin import one_run
 from napari_cellsci.project.run_estimate import Estimate, estimate_apart
 from napari_cellsci.project.run_log import RunLog
 from napari_cellsci.project.run_request import RunRequest
@@ -204,8 +203,7 @@ class TrainService:
             fresh: list[RunInfo] = []
         else:
             try:
-                with project._bench.store.impatient():
-                    fresh = project.runs[::-1]
+                fresh = project.runs_now()[::-1]
             except (ProjectError, sqlite3.Error):
                 return  # somebody writes just now; the next look will tell
         news = fresh != self.runs
@@ -279,7 +277,7 @@ class TrainService:
     def fresh(self, run: RunInfo) -> RunInfo:
         """Return how a run stands at this moment."""
         assert self.project is not None
-        return one_run(self.project._bench, run.id)
+        return self.project.run(run.id)
 
 
 def _perform(folder: Path, id_: str, on_event: OnEvent, token: CancelToken) -> None:
