@@ -11,6 +11,7 @@ import pytest
 from napari_cellsci.errors import InputError, ProjectError
 from napari_cellsci.labels import Labels
 from napari_cellsci.labels import log as log_module
+from napari_cellsci.labels import who as who_module
 from napari_cellsci.project import store as store_module
 from napari_cellsci.project.store import Store
 
@@ -235,8 +236,8 @@ def test_a_nameless_system_still_has_an_annotator(
     def nobody() -> str:
         raise OSError("no username set in the environment")
 
-    monkeypatch.setattr(log_module.getpass, "getuser", nobody)
-    assert log_module.login_name() == "unknown"
+    monkeypatch.setattr(who_module.getpass, "getuser", nobody)
+    assert who_module.login_name() == "unknown"
 
 
 def test_the_log_is_exported_as_a_table_that_imports(

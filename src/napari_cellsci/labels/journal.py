@@ -40,19 +40,29 @@ def append(
     target: int | None = None,
     edits: Sequence[ClassEdit] = (),
     said: str = "",
+    back: Sequence[int] = (),
 ) -> Action:
     """Add one action within the caller's transaction and return it with its id."""
     at = datetime.now(UTC).isoformat(timespec="milliseconds")
-    told = {"edits": [[e.id, e.field, e.after] for e in edits], "said": said}
+    told: dict[str, Any] = {}
+    if edits:
+        told = {"edits": [[e.id, e.field, e.after] for e in edits], "said": said}
+    elif kind == "filter":
+        told = {"said": said, "back": list(back)}
     cursor = inside.execute(
         "INSERT INTO label_actions (at, who, how, kind, target, detail) "
         "VALUES (?, ?, ?, ?, ?, ?)",
-        (at, who, how, kind, target, json.dumps(told if edits else {})),
+        (at, who, how, kind, target, json.dumps(told)),
     )
     number = int(cursor.lastrowid or 0)
     inside.executemany(
         "INSERT INTO label_changes VALUES (?, ?, ?)",
-        zip([number] * len(cells), cells, classes, strict=True),
+        zip(
+            [number] * len(cells),
+            cells,
+            classes or [None] * len(cells),
+            strict=True,
+        ),
     )
     return Action(
         number,
@@ -65,6 +75,7 @@ def append(
         target,
         tuple(edits),
         said,
+        tuple(back),
     )
 
 
@@ -102,4 +113,5 @@ def _action(head: Any, touched: list[tuple[int, int | None]]) -> Action:
         head["target"],
         tuple(ClassEdit(*edit) for edit in told.get("edits", ())),
         told.get("said", ""),
+        tuple(told.get("back", ())),
     )

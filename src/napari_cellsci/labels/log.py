@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 import os
 import sqlite3
 import threading
@@ -29,14 +28,16 @@ from napari_cellsci.labels.classes import (
 )
 from napari_cellsci.labels.importing import ImportReport, match_rows
 from napari_cellsci.labels.journal import Database, append, read_after
+from napari_cellsci.labels.leaving_out import LeavingOut
 from napari_cellsci.labels.state import Action, Kind, LabelState
 from napari_cellsci.labels.tables import history_table, label_table
+from napari_cellsci.labels.who import login_name
 
 HOWS = ("key", "click", "bulk", "import", "api", "suggestion")
 """How a label can have been given."""
 
 
-class Labels:
+class Labels(LeavingOut):
     """The labels of one project, kept as an append-only log of actions.
 
     Each action is committed to disk before it shows. Other windows and commands may
@@ -55,8 +56,8 @@ class Labels:
     who : str
         In whose name labels are given and taken back from now on.
     changed : Signal
-        Emits the row ids (int64 array) whose label may have changed, in the thread
-        that made the change.
+        Emits the row ids (int64 array) whose label may have changed, or which were
+        filtered out or taken back, in the thread that made the change.
     classes_changed : Signal
         Names, colours, merges or the use of classes changed; likewise.
     """
@@ -200,7 +201,8 @@ class Labels:
     @property
     def annotators(self) -> tuple[str, ...]:
         """Everyone who ever labelled a cell here, in the order of their first label."""
-        acted = [a.who for a in list(self._state.actions.values()) if a.cells]
+        actions = list(self._state.actions.values())
+        acted = [a.who for a in actions if a.cells and a.kind != "filter"]
         return tuple(dict.fromkeys(acted))
 
     def given_by(self, who: str) -> pd.Series[str]:
@@ -489,11 +491,3 @@ class Labels:
         if self._index is None or self._index.cells is not cells:
             self._index = CellIndex(cells)
         return self._index
-
-
-def login_name() -> str:
-    """Return who is at the keyboard, as far as the system knows."""
-    try:
-        return getpass.getuser()
-    except (OSError, KeyError, ImportError):
-        return "unknown"

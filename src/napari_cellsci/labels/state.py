@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 from napari_cellsci.labels.class_state import ClassEdit, ClassEdits
+from napari_cellsci.labels.left_out import LeftOut
 
-Kind: TypeAlias = Literal["set", "clear", "class", "undo", "redo"]
+Kind: TypeAlias = Literal["set", "clear", "class", "filter", "undo", "redo"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,9 +26,9 @@ class Action:
         The annotator.
     how : str
         Key, click, bulk, import, api or suggestion.
-    kind : {"set", "clear", "class", "undo", "redo"}
+    kind : {"set", "clear", "class", "filter", "undo", "redo"}
     cells : tuple of int
-        Row ids of the cells it labels or clears; else empty.
+        Row ids of the cells it labels, clears, filters out or takes back; else empty.
     classes : tuple of (int or None)
         Class id given to each of `cells`; None where the label is cleared.
     target : int, optional
@@ -35,7 +36,10 @@ class Action:
     edits : tuple of ClassEdit
         What it changes of the classes.
     said : str
-        What it did to the classes, in the words of that moment.
+        What it did to the classes, or why cells were filtered out, in the words of
+        that moment.
+    back : tuple of int
+        Those of `cells` that a filter takes back; it leaves out the others.
     """
 
     id: int
@@ -48,6 +52,7 @@ class Action:
     target: int | None = None
     edits: tuple[ClassEdit, ...] = ()
     said: str = ""
+    back: tuple[int, ...] = ()
 
 
 class LabelState:
@@ -67,6 +72,7 @@ class LabelState:
         self._of_cell: dict[int, list[tuple[int, int | None]]] = {}
         self._values: dict[int, int] = {}
         self.edits = ClassEdits()
+        self.left_out = LeftOut()
         for action in actions:
             self.apply(action)
 
@@ -109,7 +115,7 @@ class LabelState:
         moved = {
             cell
             for action in undone.symmetric_difference(self._undone)
-            for cell in self.actions[action].cells
+            for cell in self._labelled_by(self.actions[action])
         }
         found = {value for cell, value in self._values.items() if cell not in moved}
         standing = {self._standing(cell, undone) for cell in moved}
@@ -136,16 +142,24 @@ class LabelState:
         return None
 
     def apply(self, action: Action) -> tuple[int, ...]:
-        """Add the next action; return the cells whose label it may have changed."""
+        """Add the next action; return the cells that it may have changed."""
         self.actions[action.id] = action
         self.last_id = max(self.last_id, action.id)
-        if action.kind in ("set", "clear", "class"):
+        if action.kind in ("set", "clear", "class", "filter"):
             return self._apply_change(action)
         return self._apply_reversal(action)
+
+    @staticmethod
+    def _labelled_by(action: Action) -> tuple[int, ...]:
+        return () if action.kind == "filter" else action.cells
 
     def _apply_change(self, action: Action) -> tuple[int, ...]:
         self._done.setdefault(action.who, []).append(action.id)
         self._redoable.pop(action.who, None)
+        if action.kind == "filter":
+            by_hand = action.how != "filter"
+            self.left_out.add(action.id, action.cells, action.back, by_hand)
+            return action.cells
         for cell, value in zip(action.cells, action.classes, strict=True):
             self._of_cell.setdefault(cell, []).append((action.id, value))
             self._put(cell, value)
@@ -166,7 +180,9 @@ class LabelState:
         source.remove(target.id)
         goal.append(target.id)
         (self._undone.add if undo else self._undone.discard)(target.id)
-        for cell in target.cells:
+        if target.kind == "filter":
+            self.left_out.look_again(target.cells, self._undone)
+        for cell in self._labelled_by(target):
             self._put(cell, self._standing(cell, self._undone))
         return target.cells
 

@@ -51,12 +51,25 @@ def in_words(action: Action, state: LabelState, names: Mapping[int, str]) -> str
         return f"{'undid' if action.kind == 'undo' else 'redid'}: {what}"
     if action.kind == "class":
         return action.said
+    if action.kind == "filter":
+        return _filtered(action)
     if action.kind == "clear":
         return f"{cells(len(action.cells))} cleared"
     name = _one_name(action, names)
     if not name:
         name = f"{len(set(action.classes))} classes"
     return f"{cells(len(action.cells))} → {name}"
+
+
+def _filtered(action: Action) -> str:
+    """Return "40 cells filtered out, 2 cells taken back (…)"."""
+    counts = {
+        "filtered out": len(action.cells) - len(action.back),
+        "taken back": len(action.back),
+    }
+    parts = [f"{cells(count)} {what}" for what, count in counts.items() if count]
+    why = f" ({action.said})" if action.said else ""
+    return ", ".join(parts) + why
 
 
 def cells(count: int) -> str:
