@@ -1,0 +1,1 @@
+"""The cell filter: which crops are usable, and which are junk."""
