@@ -283,14 +283,30 @@ def test_learning_scores_the_cells_and_fills_the_queue(
     assert job.failure is None
     live = panel.service.live
     assert live is not None
-    if live.scores is not None:
-        assert session.bundle is live.bundle
-        assert panel.sense.text()
+    assert live.bundle is not None
+    assert session.bundle is live.bundle
+    assert panel.sense.text()
     assert len(panel.list.cards) == len(live.queue) > 0
     first = live.queue[0].row
     panel.next.click()
     assert session.current == first
     assert live.queue[0].reason in panel.reason.text()
+
+
+def test_whoever_only_opens_the_panel_keeps_the_scores_that_are_shown(
+    dock: Callable[[type], Any], session: Session, trained: Any, qtbot: Any
+) -> None:
+    bundle = trained.bundle()
+    session.project = trained
+    shown = trained.score(bundle)
+    session.set_scores(shown, bundle)
+    panel: LabelPanel = dock(LabelPanel)
+    job = panel.service.job
+    qtbot.waitUntil(lambda: panel.service.live is not None, timeout=60_000)
+    assert session.bundle is bundle
+    panel.run_line.button.click()  # who asks for it gets the new ones
+    qtbot.waitUntil(lambda: not job.state.busy, timeout=60_000)
+    assert session.bundle is panel.service.live.bundle is not bundle
 
 
 def test_the_registry_is_the_manifest_and_the_docs() -> None:

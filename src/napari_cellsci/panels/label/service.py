@@ -61,7 +61,7 @@ class LabelService(QObject):
         self.new_labels = 0
         self.skipped: set[int] = set()
         self._passed: list[int] = []
-        self._again = self._begun = False
+        self._again = self._begun = self._keeps_scores = False
         self._holders = 0
         self._timer = QTimer(self)
         self._timer.setInterval(LOOK_MS)
@@ -212,14 +212,23 @@ class LabelService(QObject):
         return ""
 
     def begin(self) -> None:
-        """Make the first queue, once, where all cells are encoded already."""
+        """Make the first queue, once, where all cells are encoded already.
+
+        Whoever only opens the panel keeps the scores that are shown.
+        """
         encoded = getattr(self._session.bundle, "encoder", None) is not None
         if encoded and self.live is None and not self._begun:
             self._begun = True
-            self.learn()
+            self.learn(keep_scores=self._session.scores is not None)
 
-    def learn(self) -> None:
-        """Train on the labels there are; scores and queue follow."""
+    def learn(self, keep_scores: bool = False) -> None:
+        """Train on the labels there are; queue and scores follow.
+
+        Parameters
+        ----------
+        keep_scores : bool
+            Go on showing the scores there are, whatever `scores_follow` says.
+        """
         project = self._session.project
         if project is None:
             return
@@ -227,6 +236,7 @@ class LabelService(QObject):
             self._again = True
             return
         self.new_labels = 0
+        self._keeps_scores = keep_scores
         work = partial(_learn, project, tuple(self.skipped), self._session.bundle)
         self.job.start(work, inputs=self._inputs)
 
@@ -299,7 +309,8 @@ class LabelService(QObject):
 
     def _on_learnt(self, live: Live) -> None:
         self.live = live
-        if live.scores is not None and self.scores_follow:
+        follows = self.scores_follow and not self._keeps_scores
+        if live.scores is not None and follows:
             from napari_cellsci.panels.score.service import Scored, ScoreService
 
             scored = Scored(live.scores, live.bundle, live.scores.bundle)
