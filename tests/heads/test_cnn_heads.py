@@ -54,6 +54,42 @@ def test_parameter_count_of_the_published_network() -> None:
     assert plain == 43_256 + 262_400 + 65_792 + 8_224 + 1_089
 
 
+def test_the_pooled_network_has_the_layers_of_the_thesis() -> None:
+    network = CropNet(2, 64, 6, network="pooled")
+    sizes = [tuple(p.shape) for p in network.parameters() if p.ndim > 1]
+    assert sizes == [
+        (16, 2, 3, 3),
+        (32, 16, 3, 3),
+        (64, 32, 3, 3),
+        (512, 64 * 8 * 8),
+        (6, 512),
+    ]
+    norms = [
+        m for m in network.modules() if isinstance(m, nn.modules.batchnorm._NormBase)
+    ]
+    assert [norm.num_features for norm in norms] == [16, 32, 64, 512]
+
+
+def test_the_pooled_network_learns_is_kept_and_attacked_as_the_other() -> None:
+    x, y, group = crops()
+    config = CNNConfig(
+        models=2, steps=30, epochs=1, batch=16, folds=2, network="pooled"
+    )
+    heads = train_cnn(x, SMALL, y, group, config)
+    assert heads.report.balanced_accuracy > 0.9
+    again = HeadSet.from_state(json.loads(json.dumps(heads.meta())), heads.state_dict())
+    np.testing.assert_array_equal(again.scores(x), heads.scores(x))
+    pixels = torch.randn(3, 1, 16, 16, requires_grad=True)
+    heads.members.outputs(pixels).sum().backward()
+    assert pixels.grad is not None
+    assert pixels.grad.abs().sum() > 0
+
+
+def test_an_unknown_network_is_refused() -> None:
+    with pytest.raises(InputError, match="strided, pooled"):
+        CNNConfig(network="deep")  # type: ignore[arg-type]
+
+
 def test_discs_and_bars_are_told_apart(trained: HeadSet) -> None:
     assert trained.scheme == 1
     assert trained.input == "crops"

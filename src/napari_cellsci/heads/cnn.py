@@ -17,7 +17,7 @@ from torch import Tensor
 from napari_cellsci.cells.spec import CropSpec
 from napari_cellsci.errors import InputError
 from napari_cellsci.heads.batched import random_streams
-from napari_cellsci.heads.cnn_network import CropMembers, CropNet
+from napari_cellsci.heads.cnn_network import NETWORKS, CropMembers, CropNet, Network
 from napari_cellsci.heads.headset import HeadSet
 from napari_cellsci.heads.heldout import UnseenScores, describe, partition
 from napari_cellsci.heads.keeping import Keeper, identity_of
@@ -46,6 +46,9 @@ class CNNConfig:
     ----------
     models : int
         CNNs trained from different seeds; the score is their mean.
+    network : {"strided", "pooled"}
+        Four strided convolutions and three dense layers (arXiv 2402.03115), or three
+        convolutions with pooling and one dense layer (Isaksson 2018).
     steps : int
         Gradient steps of each CNN at least.
     epochs : int
@@ -71,6 +74,7 @@ class CNNConfig:
     """
 
     models: int = 10
+    network: Network = "strided"
     steps: int = 200
     epochs: int = 10
     batch: int = 64
@@ -86,6 +90,11 @@ class CNNConfig:
     def __post_init__(self) -> None:
         if self.models < 1 or self.steps < 1:
             raise InputError("Train at least one CNN for at least one step.")
+        if self.network not in NETWORKS:
+            raise InputError(
+                f"The network of CNNs is one of {', '.join(NETWORKS)}, not "
+                f"{self.network!r}."
+            )
         for name in ("dropout", "label_smoothing"):
             if not 0 <= getattr(self, name) < 1:
                 raise InputError(
@@ -159,6 +168,7 @@ def train_cnn(
         "channels": spec.n_channels,
         "size": spec.size,
         "outputs": outputs,
+        "network": config.network,
         "dropout": config.dropout,
     }
     parts = partition(groups, target, config.folds, config.test, config.seed)

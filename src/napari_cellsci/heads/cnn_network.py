@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import Any, Literal, cast
+from typing import Any, Literal, TypeAlias, cast, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -43,19 +43,69 @@ class Dropout(nn.Module):
         return x * keep.div_(1 - self.p)
 
 
-class CropNet(nn.Module):
-    """Four strided convolutions, three dense layers and a head (arXiv 2402.03115).
+Network: TypeAlias = Literal["strided", "pooled"]
+NETWORKS: tuple[Network, ...] = get_args(Network)
+
+
+def _strided(
+    channels: int,
+    size: int,
+    filters: Sequence[int],
+    hidden: int,
+    latent: int,
+    head: Sequence[int],
+    dropout: float,
+) -> tuple[nn.Sequential, list[nn.Module], int]:
+    """Return body and head of arXiv 2402.03115, and the width of what leaves them.
 
     Each convolution and each hidden layer of the head is followed by batch
     normalisation and Mish; the two layers of 256 by Mish alone; the vector of 32 that
     enters the head is linear, as latents are.
+    """
+    layers: list[nn.Module] = []
+    for before, after in pairwise((channels, *filters)):
+        layers += [nn.Conv2d(before, after, 4, 2, 1), nn.BatchNorm2d(after), Mish()]
+    flat = filters[-1] * (size // 2 ** len(filters)) ** 2
+    layers += [nn.Flatten(), nn.Linear(flat, hidden), Mish()]
+    layers += [nn.Linear(hidden, hidden), Mish(), nn.Linear(hidden, latent)]
+    top: list[nn.Module] = []
+    for before, after in pairwise((latent, *head)):
+        top += [nn.Linear(before, after), nn.BatchNorm1d(after), Mish()]
+        top.append(Dropout(dropout))
+    return nn.Sequential(*layers), top, head[-1]
+
+
+def _pooled(
+    channels: int, size: int, dropout: float
+) -> tuple[nn.Sequential, list[nn.Module], int]:
+    """Return body and head of the discriminative CNN of Isaksson 2018.
+
+    Three convolutions of 3 × 3 (16, 32, 64 filters), each followed by batch
+    normalisation, ReLU and the maximum of 2 × 2 px; a layer of 512 with batch
+    normalisation, ReLU and dropout.
+    """
+    layers: list[nn.Module] = []
+    for before, after in pairwise((channels, 16, 32, 64)):
+        layers += [nn.Conv2d(before, after, 3, padding=1), nn.BatchNorm2d(after)]
+        layers += [nn.ReLU(), nn.MaxPool2d(2)]
+    flat, width = 64 * (size // 8) ** 2, 512
+    top = [nn.Linear(flat, width), nn.BatchNorm1d(width), nn.ReLU(), Dropout(dropout)]
+    return nn.Sequential(*layers, nn.Flatten()), top, width
+
+
+class CropNet(nn.Module):
+    """Convolutions, dense layers and a head, from a crop to its outputs.
 
     Parameters
     ----------
     channels, size : int
         Of a crop; the size is a multiple of 16.
     outputs : int
+    network : {"strided", "pooled"}
+        Four strided convolutions and three dense layers (arXiv 2402.03115), or three
+        convolutions with pooling and one dense layer (Isaksson 2018).
     filters : sequence of int
+        Of the strided network, as what follows but dropout and seed.
     hidden : int
         Width of the two dense layers.
     latent : int
@@ -74,6 +124,7 @@ class CropNet(nn.Module):
         size: int,
         outputs: int,
         *,
+        network: Network = "strided",
         filters: Sequence[int] = (8, 16, 32, 64),
         hidden: int = 256,
         latent: int = 32,
@@ -82,19 +133,13 @@ class CropNet(nn.Module):
         seed: int = 0,
     ) -> None:
         super().__init__()
-        layers: list[nn.Module] = []
-        for before, after in pairwise((channels, *filters)):
-            layers += [nn.Conv2d(before, after, 4, 2, 1), nn.BatchNorm2d(after), Mish()]
-        flat = filters[-1] * (size // 2 ** len(filters)) ** 2
-        layers += [nn.Flatten(), nn.Linear(flat, hidden), Mish()]
-        layers += [nn.Linear(hidden, hidden), Mish(), nn.Linear(hidden, latent)]
-        self.body = nn.Sequential(*layers)
-        layers = []
-        for before, after in pairwise((latent, *head)):
-            layers += [nn.Linear(before, after), nn.BatchNorm1d(after), Mish()]
-            layers.append(Dropout(dropout))
-        layers.append(nn.Linear(head[-1], outputs))
-        self.head = nn.Sequential(*layers)
+        if network == "pooled":
+            self.body, top, width = _pooled(channels, size, dropout)
+        else:
+            self.body, top, width = _strided(
+                channels, size, filters, hidden, latent, head, dropout
+            )
+        self.head = nn.Sequential(*top, nn.Linear(width, outputs))
         self._seed(seed)
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
