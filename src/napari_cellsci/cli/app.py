@@ -11,6 +11,7 @@ from typer.core import TyperGroup
 
 from napari_cellsci import __version__
 from napari_cellsci.cli import (
+    analysis,
     attack,
     benchmark,
     cells,
@@ -121,6 +122,7 @@ app.command("score")(models.score)
 app.command("network")(networks.network)
 app.command("attack")(attack.attack)
 app.command("robustness")(attack.robustness)
+app.command("probe")(analysis.probe)
 app.command("latents")(latents.latents)
 app.command("info")(results.info)
 app.command("export")(results.export)

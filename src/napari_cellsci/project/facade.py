@@ -17,6 +17,7 @@ from napari_cellsci.labels.classes import checked_names
 from napari_cellsci.project import creation, generations, models, reading
 from napari_cellsci.project.bench import Bench
 from napari_cellsci.project.crop_store import CropStore
+from napari_cellsci.project.face_analysis import AnalysisFace
 from napari_cellsci.project.face_attacks import AttacksFace
 from napari_cellsci.project.face_formulas import FormulasFace
 from napari_cellsci.project.face_labels import LabelsFace
@@ -42,6 +43,7 @@ class Project(
     LabelsFace,
     AttacksFace,
     FormulasFace,
+    AnalysisFace,
 ):
     """A folder with movies, their cells and crops, labels, encoders and bundles.
 
