@@ -181,3 +181,51 @@ def test_a_report_is_plain_json_and_says_its_counts() -> None:
     said = report.summary(("interphase", "metaphase"))
     assert "interphase: 2 of 3 right in 2 tracks" in said
     assert "6 held-out cells of 4 tracks" in said
+
+
+def test_precision_and_recall_agree_with_sklearn() -> None:
+    from sklearn.metrics import precision_recall_fscore_support
+
+    rng = np.random.default_rng(3)
+    y, groups = rng.integers(0, 4, 90), rng.integers(0, 25, 90)
+    predicted = np.where(rng.random(90) < 0.6, y, rng.integers(0, 3, 90))
+    report = held_out_report(
+        y,
+        groups,
+        predicted,
+        [(y, predicted)],
+        n_classes=4,
+        calibration_error=0.0,
+        method="",
+    )
+    precision, recall, _, cells = precision_recall_fscore_support(
+        y, predicted, labels=range(4), zero_division=np.nan
+    )
+    for c, result in enumerate(report.classes):
+        assert result.recall == pytest.approx(recall[c])
+        assert result.precision == pytest.approx(precision[c], nan_ok=True)
+        assert result.cells == cells[c]
+        for value, (low, high) in (
+            (result.recall, result.interval),
+            (result.precision, result.precision_interval),
+        ):
+            assert low <= value <= high
+
+
+def test_a_class_that_is_never_called_has_no_precision_and_can_be_kept() -> None:
+    y, groups = np.array([0, 0, 1, 1]), np.arange(4)
+    predicted = np.zeros(4, np.int64)
+    report = held_out_report(
+        y,
+        groups,
+        predicted,
+        [(y, predicted)],
+        n_classes=2,
+        calibration_error=0.0,
+        method="",
+    )
+    assert np.isnan(report.classes[1].precision)
+    text = json.dumps(report.to_dict(), allow_nan=False)
+    again = HeldOut.from_dict(json.loads(text))
+    assert again.to_dict() == report.to_dict()
+    assert "of those called so" not in report.summary(("a", "b")).splitlines()[2]

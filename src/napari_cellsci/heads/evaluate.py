@@ -162,6 +162,11 @@ class ClassResult:
         ``right / cells``.
     interval : tuple of float
         95% bootstrap interval of `recall` over tracks.
+    precision : float
+        Share of the cells called this class that are labelled so; NaN where none is
+        called so, or in old bundles.
+    precision_interval : tuple of float
+        95% bootstrap interval of `precision` over tracks.
     """
 
     cells: int
@@ -169,6 +174,8 @@ class ClassResult:
     right: int
     recall: float
     interval: Interval
+    precision: float = float("nan")
+    precision_interval: Interval = (float("nan"), float("nan"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -217,6 +224,9 @@ class HeldOut:
         for name in _MEMBERS:
             if not values[name]:
                 del values[name]
+        for result in values["classes"]:
+            if not np.isfinite(result["precision"]):
+                del result["precision"], result["precision_interval"]
         return values
 
     @classmethod
@@ -235,7 +245,7 @@ class HeldOut:
             fixed[name] = tuple(values.get(name, ()))
         fixed["confusion"] = tuple(tuple(row) for row in values["confusion"])
         fixed["classes"] = tuple(
-            ClassResult(**{**result, "interval": tuple(result["interval"])})
+            ClassResult(**{**result, **_intervals(result)})
             for result in values["classes"]
         )
         return cls(**fixed)
@@ -251,10 +261,17 @@ class HeldOut:
         lines = [first]
         for name, result in zip(names, self.classes, strict=True):
             low, high = result.interval
-            lines.append(
+            line = (
                 f"{name}: {result.right} of {result.cells} right in {result.tracks} "
-                f"tracks ({result.recall:.1%}, {low:.1%} to {high:.1%})."
+                f"tracks ({result.recall:.1%}, {low:.1%} to {high:.1%})"
             )
+            if np.isfinite(result.precision):
+                low, high = result.precision_interval
+                line += (
+                    f"; of those called so {result.precision:.1%} are ({low:.1%} to "
+                    f"{high:.1%})"
+                )
+            lines.append(line + ".")
         lines.append(
             f"Single heads: accuracy {self.member_accuracy:.1%} ± "
             f"{self.member_accuracy_sd:.1%}; calibration error "
@@ -263,21 +280,52 @@ class HeldOut:
         return "\n".join(lines)
 
 
+def _intervals(result: dict[str, Any]) -> dict[str, Any]:
+    """Return the intervals of a class as tuples; JSON has null for what is not known.
+
+    Bundles made before precision was told lack it.
+    """
+    fixed: dict[str, Any] = {}
+    for name in ("interval", "precision_interval"):
+        if name in result:
+            fixed[name] = tuple(_number(value) for value in result[name])
+    for name in ("recall", "precision"):
+        if name in result:
+            fixed[name] = _number(result[name])
+    return fixed
+
+
+def _number(value: float | None) -> float:
+    return float("nan") if value is None else float(value)
+
+
+def _share(
+    among: npt.NDArray[np.bool_],
+    right: npt.NDArray[np.bool_],
+    groups: npt.NDArray[np.generic],
+) -> tuple[float, Interval]:
+    """Return the share of some cells that is right, with its interval over tracks."""
+    if not among.any():
+        return float("nan"), (float("nan"), float("nan"))
+    hit = right[among].astype(np.int64)
+    interval = bootstrap_interval(np.ones_like(hit), hit, groups[among])
+    return float(hit.sum()) / len(hit), interval
+
+
 def _class_result(
     c: int, y: Classes, predicted: Classes, groups: npt.NDArray[np.generic]
 ) -> ClassResult:
-    mine = y == c
-    cells, right = int(mine.sum()), int((predicted[mine] == c).sum())
-    interval = (float("nan"), float("nan"))
-    if cells:
-        hit = (predicted[mine] == c).astype(np.int64)
-        interval = bootstrap_interval(np.ones_like(hit), hit, groups[mine])
+    mine, right = y == c, (y == c) & (predicted == c)
+    recall, interval = _share(mine, right, groups)
+    precision, precision_interval = _share(predicted == c, right, groups)
     return ClassResult(
-        cells=cells,
+        cells=int(mine.sum()),
         tracks=len(np.unique(groups[mine])),
-        right=right,
-        recall=right / cells if cells else float("nan"),
+        right=int(right.sum()),
+        recall=recall,
         interval=interval,
+        precision=precision,
+        precision_interval=precision_interval,
     )
 
 
