@@ -58,6 +58,39 @@ class Sizing:
         values = asdict(self)
         return {name: values[name] for name in matter.get(self.how, ("how",))}
 
+    @property
+    def text(self) -> str:
+        """How it is written on the command line."""
+        told = self.how == "constant" and self.value != SENSOR_FLOOR
+        return f"{self.how}:{self.value:g}" if told else self.how
+
+
+def sizing_text(sizing: Sequence[Sizing]) -> str:
+    """Return ways to bring channels to size as the command line reads them."""
+    texts = [one.text for one in sizing]
+    return texts[0] if len(set(texts)) == 1 else ",".join(texts) or "none"
+
+
+def sizing_from_text(text: str) -> tuple[Sizing, ...]:
+    """Read one way for all channels or one for each: ``noise,constant:20``.
+
+    Raises
+    ------
+    InputError
+        If a way is unknown or its value is no number.
+    """
+    found = []
+    for part in text.split(","):
+        how, _, number = part.strip().lower().partition(":")
+        options: dict[str, Any] = {"how": how}
+        if number:
+            try:
+                options["value"] = float(number)
+            except ValueError as error:
+                raise InputError(f"{part!r} must end in a grey level.") from error
+        found.append(Sizing(**options))
+    return tuple(found)
+
 
 def fix_size(
     image: NDArray[Any],

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 import torch
@@ -11,6 +11,7 @@ from torch import Tensor
 
 from napari_cellsci.cells.spec import CropSpec
 from napari_cellsci.errors import InputError
+from napari_cellsci.representation.pipelines import apply_pipeline
 
 # Types whose values float32 holds exactly.
 _EXACT = {np.dtype(t) for t in ("u1", "i1", "u2", "i2", "f2", "f4", "?")}
@@ -33,10 +34,11 @@ def normalise(
     device: torch.device | str | None = None,
     rows: NDArray[Any] | None = None,
 ) -> Tensor:
-    """Normalise raw crops per crop and channel, as `spec` says.
+    """Normalise raw crops per channel, as `spec` says.
 
-    ``clip((x − mean) / max(std, 1/size), −clip, clip)``. The first pixel is subtracted
-    before anything is summed, so a camera's offset costs no precision.
+    By default ``clip((x − mean) / max(std, 1/size), −clip, clip)`` of each crop. The
+    first pixel is subtracted before anything is summed, so a camera's offset costs no
+    precision. Other steps are computed in doubles, where the device has them.
 
     Parameters
     ----------
@@ -52,12 +54,13 @@ def normalise(
     Returns
     -------
     Tensor (n, C, S, S), float32
-        A new tensor; constant crops become all zeros.
+        A new tensor; constant crops become all zeros by the z-score.
 
     Raises
     ------
     InputError
-        If crops have another shape than `spec` says, or a pixel is NaN or infinite.
+        If crops have another shape than `spec` says, a pixel is NaN or infinite, or the
+        spec needs fitting.
     """
     expected = (spec.n_channels, spec.size, spec.size)
     if crops.ndim != 4 or tuple(crops.shape[1:]) != expected:
@@ -65,18 +68,49 @@ def normalise(
             f"Crops of shape (n, {', '.join(map(str, expected))}) are expected, "
             f"not {tuple(crops.shape)}."
         )
+    if spec.steps:
+        return _by_steps(crops, spec, device, rows)
     x = _from_first_pixel(crops, device)
     flat = x.flatten(2)
     flat -= flat.mean(2, keepdim=True)
     std = torch.linalg.vector_norm(flat, dim=2, keepdim=True) / spec.size
     if not bool(torch.isfinite(std).all()):
-        first = int(torch.nonzero(~torch.isfinite(std))[0, 0])
-        row = first if rows is None else int(rows[first])
-        raise InputError(
-            f"A pixel of crop {row} is NaN or infinite; repair or leave out that frame."
-        )
+        _refuse(int(torch.nonzero(~torch.isfinite(std))[0, 0]), rows)
     flat *= 1 / std.clamp_min(1 / spec.size)
     return x.clamp_(-spec.clip, spec.clip)
+
+
+def _refuse(first: int, rows: NDArray[Any] | None) -> NoReturn:
+    row = first if rows is None else int(rows[first])
+    raise InputError(
+        f"A pixel of crop {row} is NaN or infinite; repair or leave out that frame."
+    )
+
+
+def _by_steps(
+    crops: NDArray[Any] | Tensor,
+    spec: CropSpec,
+    device: torch.device | str | None,
+    rows: NDArray[Any] | None,
+) -> Tensor:
+    """Apply the pipeline of each channel."""
+    raw = crops if isinstance(crops, Tensor) else torch.from_numpy(_native(crops))
+    where = torch.device(device) if device is not None else raw.device
+    wide = torch.float32 if where.type == "mps" else torch.float64
+    out = torch.empty(raw.shape, dtype=torch.float32, device=where)
+    for channel, pipeline in enumerate(spec.pipelines):
+        x = raw[:, channel].to(device=where, dtype=wide)
+        if not bool(torch.isfinite(x).all()):
+            broken = ~torch.isfinite(x).flatten(1).all(1)
+            _refuse(int(torch.nonzero(broken)[0, 0]), rows)
+        out[:, channel] = apply_pipeline(pipeline, x)
+    return out
+
+
+def _native(crops: NDArray[Any]) -> NDArray[Any]:
+    """Return pixels in a type and order that torch reads."""
+    kept = crops.dtype in _EXACT and crops.dtype.isnative
+    return np.array(crops, crops.dtype if kept else np.float64, order="C")
 
 
 def _from_first_pixel(
