@@ -18,6 +18,7 @@ from napari_cellsci.cli import (
     comparing,
     demo,
     discover,
+    filtering,
     labels,
     latents,
     models,
@@ -112,6 +113,7 @@ app.command("relocate")(cells.relocate)
 app.command("import-labels")(cells.import_labels)
 app.command("suggest")(labels.suggest)
 app.add_typer(labels.labels_app, name="labels")
+app.command("filter")(filtering.filter_cells)
 app.command("train-encoder")(models.train_encoder)
 app.command("train-head")(models.train_head)
 app.command("search")(comparing.search)

@@ -18,6 +18,13 @@ Seed = Annotated[int, typer.Option(help="Seed of every random number.")]
 Threads = Annotated[
     int | None, typer.Option(help="Cores to use (default: half of them, up to 4).")
 ]
+UsableOnly = Annotated[
+    bool | None,
+    typer.Option(
+        "--usable-only/--all-cells",
+        help="Pass over cells that are filtered out; by default as the project is set.",
+    ),
+]
 
 
 def train_encoder(
@@ -46,6 +53,7 @@ def train_encoder(
         ),
     ] = None,
     name: Annotated[str | None, typer.Option(help="What to call the encoder.")] = None,
+    usable_only: UsableOnly = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
     settings: Settings = None,
     threads: Threads = None,
@@ -65,6 +73,7 @@ def train_encoder(
                 start_from=start_from,
                 resume=resume,
                 name=name,
+                usable_only=usable_only,
                 device=device,
                 on_event=talk.on_event,
                 token=talk.token,
@@ -126,6 +135,13 @@ def train_head(
         str | None,
         typer.Option(help='Encoder by name, or "shipped"; by default the newest.'),
     ] = None,
+    classes: Annotated[
+        str | None,
+        typer.Option(
+            help="Classes to tell apart, a,b,c; by default those used for training."
+        ),
+    ] = None,
+    usable_only: UsableOnly = None,
     seed: Seed = 0,
     settings: Settings = None,
     threads: Threads = None,
@@ -145,10 +161,14 @@ def train_head(
                 encoder=encoder,
                 seed=seed,
                 from_search=from_search == "last" or from_search or False,
+                classes=None if classes is None else classes.split(","),
+                usable_only=usable_only,
                 on_event=talk.on_event,
                 token=talk.token,
                 **({} if mode is None else {"mode": mode}),
-                **read_settings(settings, ("models", "mode", "seed", "name")),
+                **read_settings(
+                    settings, ("models", "mode", "seed", "name", "classes")
+                ),
             )
             report = bundle.heads.report
             talk.result(

@@ -19,7 +19,7 @@ from napari_cellsci.project import codes
 from napari_cellsci.project.bench import Bench
 from napari_cellsci.project.bundles import Bundle
 from napari_cellsci.project.encoder_sources import EncoderLike, find_encoder
-from napari_cellsci.project.head_training import assemble, labelled_cells
+from napari_cellsci.project.head_training import assemble
 from napari_cellsci.project.models import (
     add_bundle,
     free_name,
@@ -31,6 +31,7 @@ from napari_cellsci.project.models import (
 from napari_cellsci.project.plain import plain
 from napari_cellsci.project.runs import running, versions
 from napari_cellsci.project.scoring import find_bundle
+from napari_cellsci.project.trained_on import labelled_cells
 from napari_cellsci.project.training import data_fingerprint
 from napari_cellsci.representation.encoder import Encoder
 from napari_cellsci.tasks import CancelToken, Log, OnEvent
@@ -54,7 +55,7 @@ def discover(
 ) -> Bundle:
     """Search for formulas; see `Project.discover`."""
     cells = labelled_cells(bench, labels)
-    classes = [known.name for known in labels.classes if known.position is not None]
+    classes = cells.classes
     model = _model(bench, config, source, encoder, on_event)
     code = _encoder(bench, encoder, model)
     name = free_name(bench, "bundles", name, "scheme4")

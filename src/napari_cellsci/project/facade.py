@@ -19,6 +19,7 @@ from napari_cellsci.project.bench import Bench
 from napari_cellsci.project.crop_store import CropStore
 from napari_cellsci.project.face_analysis import AnalysisFace
 from napari_cellsci.project.face_attacks import AttacksFace
+from napari_cellsci.project.face_filter import FilterFace
 from napari_cellsci.project.face_formulas import FormulasFace
 from napari_cellsci.project.face_labels import LabelsFace
 from napari_cellsci.project.face_latents import LatentsFace
@@ -43,6 +44,7 @@ class Project(
     LabelsFace,
     AttacksFace,
     FormulasFace,
+    FilterFace,
     AnalysisFace,
 ):
     """A folder with movies, their cells and crops, labels, encoders and bundles.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -78,11 +79,12 @@ class ModelsFace:
         start_from: Any = None,
         resume: str | bool | None = None,
         name: str | None = None,
+        usable_only: bool | None = None,
         on_event: OnEvent = ignore,
         token: CancelToken | None = None,
         **settings: Any,
     ) -> Encoder:
-        """Train an encoder on all crops.
+        """Train an encoder on the crops of all cells, or of those that are usable.
 
         Parameters
         ----------
@@ -95,6 +97,9 @@ class ModelsFace:
             A run to go on with (True: the last that can be), with its own settings.
         name : str, optional
             By default the preset and a number.
+        usable_only : bool, optional
+            Whether cells that are filtered out are passed over; by default as the
+            project is set (`Project.usable_only`).
         on_event, token
             A cancelled run keeps its checkpoint and can be resumed.
         **settings
@@ -110,10 +115,12 @@ class ModelsFace:
         given = {"steps": steps, "beta": beta, "seed": seed, **settings}
         return train_encoder(
             self._bench,
+            self._labels,
             preset,
             start_from=start_from,
             resume=resume,
             name=name,
+            usable_only=usable_only,
             overrides={k: v for k, v in given.items() if v is not None},
             on_event=on_event,
             token=token,
@@ -128,6 +135,8 @@ class ModelsFace:
         encoder: Any = None,
         seed: int = 0,
         from_search: str | bool = False,
+        classes: Sequence[str] | None = None,
+        usable_only: bool | None = None,
         on_event: OnEvent = ignore,
         token: CancelToken | None = None,
         **settings: Any,
@@ -150,6 +159,12 @@ class ModelsFace:
         from_search : bool or str
             Scheme 3: whether to take the settings that the last search (or the run of
             that name) found best.
+        classes : sequence of str, optional
+            Classes to tell apart, in their order; with two, the second is the one with
+            scores ≥ 0. By default those that the project uses for training.
+        usable_only : bool, optional
+            Whether cells that are filtered out are passed over; by default as the
+            project is set (`Project.usable_only`).
         **settings
             Further fields of `CNNConfig`, `DenseConfig` or `SparseConfig`.
 
@@ -159,6 +174,7 @@ class ModelsFace:
             If there are too few labels, or no encoder.
         """
         from napari_cellsci.project.head_training import train_head
+        from napari_cellsci.project.trained_on import TrainedOn
 
         return train_head(
             self._bench,
@@ -169,6 +185,9 @@ class ModelsFace:
             encoder=encoder,
             seed=seed,
             from_search=from_search,
+            trained_on=TrainedOn(
+                None if classes is None else tuple(classes), usable_only
+            ),
             overrides=settings,
             on_event=on_event,
             token=token,

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, astuple
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -33,7 +32,15 @@ from napari_cellsci.project.pixel_code import PixelCode
 from napari_cellsci.project.plain import plain
 from napari_cellsci.project.run_request import RunRequest
 from napari_cellsci.project.runs import hardware, running, versions
+from napari_cellsci.project.trained_on import (
+    LabelledCells,
+    TrainedOn,
+    balance_in_words,
+    labelled_cells,
+    left_out_in_words,
+)
 from napari_cellsci.project.training import data_fingerprint
+from napari_cellsci.project.usable import usable_only
 from napari_cellsci.representation.encoder import Encoder
 from napari_cellsci.tasks import CancelToken, Log, OnEvent
 
@@ -41,55 +48,6 @@ Config: TypeAlias = CNNConfig | DenseConfig | SparseConfig
 _CONFIGS: dict[int, type[Config]] = {1: CNNConfig, 2: DenseConfig, 3: SparseConfig}
 _BACKGROUND = 4_000
 _OF_THE_RUN = ("request", "hardware")
-
-
-@dataclass(frozen=True)
-class LabelledCells:
-    """The cells with a label of a class that is trained.
-
-    Parameters
-    ----------
-    rows, y, groups : int arrays (n,)
-        Row ids, class numbers, and the number of the track.
-    counts : dict of str to int
-    """
-
-    rows: NDArray[np.int64]
-    y: NDArray[np.int64]
-    groups: NDArray[np.int64]
-    counts: dict[str, int]
-
-    @property
-    def fingerprint(self) -> str:
-        """What tells these labels from others."""
-        both = np.stack([self.rows, self.y])
-        return hashlib.sha256(both.tobytes()).hexdigest()[:16]
-
-
-def labelled_cells(bench: Bench, labels: Labels) -> LabelledCells:
-    """Return the labelled cells of the classes that are trained.
-
-    Raises
-    ------
-    InputError
-        If there are too few.
-    """
-    labels.refresh()
-    classes = [known.name for known in labels.classes if known.position is not None]
-    series = labels.as_series()
-    series = series[series.isin(classes)]
-    numbers = {name: number for number, name in enumerate(classes)}
-    rows = series.index.to_numpy(dtype=np.int64)
-    y = np.array([numbers[name] for name in series], dtype=np.int64)
-    counts = {name: int((y == number).sum()) for name, number in numbers.items()}
-    few = {name: count for name, count in counts.items() if count < 2}
-    if few:
-        said = " and ".join(f"{count} {name}" for name, count in few.items())
-        raise InputError(
-            f"There are too few labels to train on (only {said}): label at least two "
-            "cells of each class, in different tracks."
-        )
-    return LabelledCells(rows.astype(np.int64), y, bench.groups()[rows], counts)
 
 
 def train_head(
@@ -102,6 +60,7 @@ def train_head(
     encoder: EncoderLike,
     seed: int,
     from_search: str | bool,
+    trained_on: TrainedOn,
     overrides: dict[str, Any],
     on_event: OnEvent,
     token: CancelToken | None,
@@ -109,9 +68,10 @@ def train_head(
     """Train heads on the labelled cells; see `Project.train_head`."""
     _check_scheme(scheme)
     asked = {"scheme": scheme, "models": models, "name": name, "encoder": encoder}
-    asked |= {"seed": seed, "from_search": from_search, **overrides}
-    cells = labelled_cells(bench, labels)
-    classes = [known.name for known in labels.classes if known.position is not None]
+    asked |= {"seed": seed, "from_search": from_search, **asdict(trained_on)}
+    asked |= overrides
+    cells = labelled_cells(bench, labels, *astuple(trained_on))
+    classes = cells.classes
     code = _encoder_for(bench, scheme, encoder)
     if encoder is None:  # the newest one may be another when the run is repeated
         asked["encoder"] = _encoder_name(bench, code)
@@ -128,6 +88,8 @@ def train_head(
         "settings": plain(asdict(config)),
         "encoder": None if code is None else code.hash,
         "labels": cells.counts,
+        "usable_only": usable_only(bench, trained_on.usable_only),
+        "left_out": cells.left_out,
         "data": {**data_fingerprint(bench), "labels": cells.fingerprint},
         "versions": versions(),
         "hardware": hardware(),
@@ -137,6 +99,9 @@ def train_head(
         bench.store, bench.folder, "heads", name, settings, on_event, token=token
     ) as run:
         token = run.token
+        told = balance_in_words(cells.counts, config.balanced)
+        for sentence in filter(None, (told, left_out_in_words(cells))):
+            run.on_event(Log(sentence))
         heads = _train(
             bench, cells, classes, config, code, run.on_event, token, run.folder
         )
@@ -165,14 +130,15 @@ def try_head(
     *,
     encoder: EncoderLike,
     from_search: str | bool,
+    trained_on: TrainedOn,
     overrides: dict[str, Any],
     on_event: OnEvent,
     token: CancelToken,
 ) -> None:
     """Begin to train heads as `train_head` would, and keep nothing of it."""
     _check_scheme(scheme)
-    cells = labelled_cells(bench, labels)
-    classes = [known.name for known in labels.classes if known.position is not None]
+    cells = labelled_cells(bench, labels, *astuple(trained_on))
+    classes = cells.classes
     code = _encoder_for(bench, scheme, encoder)
     if from_search:
         overrides = {**_searched(bench, scheme, code, from_search), **overrides}

@@ -21,9 +21,11 @@ from napari_cellsci.labels.checks import (
 )
 from napari_cellsci.project import codes, generations, scoring
 from napari_cellsci.project.bench import Bench
-from napari_cellsci.project.head_training import LabelledCells, assemble
+from napari_cellsci.project.head_training import assemble
 from napari_cellsci.project.latent_atlas import encoder_of
+from napari_cellsci.project.trained_on import LabelledCells
 from napari_cellsci.project.training import data_fingerprint
+from napari_cellsci.project.usable import usable_only
 from napari_cellsci.tasks import CancelToken, OnEvent, Progress
 
 if TYPE_CHECKING:
@@ -76,6 +78,8 @@ def trainable(bench: Bench, labels: Labels) -> tuple[LabelledCells, tuple[str, .
     labels.refresh()
     names = [known.name for known in labels.classes if known.position is not None]
     series, groups = labels.as_series(), bench.groups()
+    if usable_only(bench):
+        series = series[~series.index.isin(labels.left_out)]
     good: list[str] = []
     short: list[str] = []
     for name in names:

@@ -157,7 +157,7 @@ def _try_encoder(
 
     values = {**request.arguments, "log_every": 1}
     preset = values.pop("preset", "good")
-    for name in ("name", "resume", "start_from"):
+    for name in ("name", "resume", "start_from", "usable_only"):
         values.pop(name, None)
     config = EncoderConfig.preset(preset, **values)
     bench = project._bench
@@ -181,6 +181,7 @@ def _try_heads(
     """Train heads for a moment; return how many such trainings the run is."""
     from napari_cellsci.heads.search import SearchConfig
     from napari_cellsci.project import head_training
+    from napari_cellsci.project.trained_on import TrainedOn, labelled_cells
 
     bench, labels = project._bench, project.labels
     arguments = dict(request.arguments)
@@ -190,7 +191,7 @@ def _try_heads(
         for name in ("storage", "name"):
             arguments.pop(name, None)
         search = SearchConfig(**_tuples(arguments))
-        cells = head_training.labelled_cells(bench, labels)
+        cells = labelled_cells(bench, labels)
         steps = search.steps_for(len(cells.rows))
         heads = min(search.trials, search.at_once) * search.runs
         factor = -(-search.trials // search.at_once)
@@ -205,6 +206,7 @@ def _try_heads(
     scheme = int(arguments.pop("scheme", 2))
     arguments.pop("name", None)
     from_search = arguments.pop("from_search", False)
+    classes, usable = arguments.pop("classes", None), arguments.pop("usable_only", None)
     if scheme == 3:
         factor *= _STAGES.get(str(arguments.get("mode", "compact")), 1.0)
     head_training.try_head(
@@ -213,6 +215,7 @@ def _try_heads(
         scheme,
         encoder=encoder,
         from_search=from_search,
+        trained_on=TrainedOn(None if classes is None else tuple(classes), usable),
         overrides=_tuples(arguments),
         on_event=listen,
         token=meter.token,

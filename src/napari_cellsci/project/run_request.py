@@ -40,6 +40,7 @@ _OPTIONS = {
         "from_search": "--from-search",
         "name": "--name",
         "encoder": "--encoder",
+        "classes": "--classes",
         "seed": "--seed",
     },
     "search": {
@@ -153,10 +154,12 @@ class RunRequest:
         parts = ["cellsci", _COMMANDS[self.verb], shlex.quote(str(folder))]
         options = _OPTIONS[self.verb]
         for name, value in self._shown().items():
-            if name in options:
+            if name == "usable_only":
+                parts += ["--usable-only" if value else "--all-cells"]
+            elif name in options:
                 parts += [
                     options[name],
-                    shlex.quote("last" if value is True else f"{value}"),
+                    shlex.quote("last" if value is True else _written(value)),
                 ]
             elif name == "pareto":
                 parts += ["--pareto"] if value else []

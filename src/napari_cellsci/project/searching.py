@@ -15,7 +15,6 @@ from napari_cellsci.labels import Labels
 from napari_cellsci.project import codes
 from napari_cellsci.project.bench import Bench
 from napari_cellsci.project.encoder_sources import EncoderLike, find_encoder
-from napari_cellsci.project.head_training import labelled_cells
 from napari_cellsci.project.models import load_encoder
 from napari_cellsci.project.plain import plain
 from napari_cellsci.project.run_request import RunRequest
@@ -27,6 +26,7 @@ from napari_cellsci.project.runs import (
     running,
     versions,
 )
+from napari_cellsci.project.trained_on import labelled_cells
 from napari_cellsci.project.training import data_fingerprint
 from napari_cellsci.representation.encoder import Encoder
 from napari_cellsci.tasks import CancelToken, OnEvent
@@ -47,7 +47,7 @@ def search(
 ) -> SearchResult:
     """Search the settings of sparse heads; see `Project.search`."""
     cells = labelled_cells(bench, labels)
-    classes = [known.name for known in labels.classes if known.position is not None]
+    classes = cells.classes
     code = find_encoder(bench, encoder) if encoder is not None else load_encoder(bench)
     assert code is not None
     latents = codes.views_of(bench, code, cells.rows, on_event=on_event, token=token)

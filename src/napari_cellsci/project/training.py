@@ -8,34 +8,45 @@ from typing import Any
 
 import numpy as np
 
+from napari_cellsci.labels import Labels
 from napari_cellsci.project import generations
 from napari_cellsci.project.bench import Bench
 from napari_cellsci.project.encoder_sources import EncoderLike, find_encoder
 from napari_cellsci.project.models import add_encoder, free_name
 from napari_cellsci.project.run_request import RunRequest
 from napari_cellsci.project.runs import find_run, hardware, running, versions
+from napari_cellsci.project.usable import SomeRows, usable_rows
+from napari_cellsci.project.usable import usable_only as only_usable
 from napari_cellsci.representation.config import EncoderConfig
 from napari_cellsci.representation.encoder import Encoder
 from napari_cellsci.representation.train import train_encoder as train
-from napari_cellsci.tasks import CancelToken, OnEvent
+from napari_cellsci.tasks import CancelToken, Log, OnEvent
 
 
 def train_encoder(
     bench: Bench,
+    labels: Labels,
     preset: str,
     *,
     start_from: EncoderLike,
     resume: str | bool | None,
     name: str | None,
+    usable_only: bool | None,
     overrides: dict[str, Any],
     on_event: OnEvent,
     token: CancelToken | None,
 ) -> Encoder:
-    """Train an encoder on all crops of the project; see `Project.train_encoder`."""
+    """Train an encoder on the crops of the project; see `Project.train_encoder`."""
     start = find_encoder(bench, start_from)
     request = RunRequest.of(
         "train_encoder",
-        {"preset": preset, "start_from": start_from, "name": name, **overrides},
+        {
+            "preset": preset,
+            "start_from": start_from,
+            "name": name,
+            "usable_only": usable_only,
+            **overrides,
+        },
     )
     if resume:
         info = find_run(bench.store, bench.folder, "last" if resume is True else resume)
@@ -44,18 +55,22 @@ def train_encoder(
         known = info.config.get("start_from")
         if start is None and known is not None and not _has_checkpoint(info.folder):
             start = find_encoder(bench, known)
+        left_out = list(info.config.get("left_out", ()))
     else:
         if start is not None:
             overrides = {**start.config.inherited, **overrides}
         config = EncoderConfig.preset(preset, **overrides)
         run_id, name = None, free_name(bench, "encoders", name, preset)
+        left_out = _left_out(bench, labels, usable_only)
     crops = generations.crops(bench, on_event=on_event, token=token)
+    rows = np.setdiff1d(np.arange(len(crops)), np.array(left_out, np.int64))
     settings = {
         "preset": preset,
         "config": config.to_dict(),
         "spec": bench.spec.to_dict(),
         "start_from": start_from if isinstance(start_from, str) else None,
         "data": data_fingerprint(bench),
+        "left_out": left_out,
         "versions": versions(),
         "hardware": hardware(),
         "request": request.to_dict(),
@@ -70,11 +85,14 @@ def train_encoder(
         token=token,
         resume=run_id,
     ) as run:
+        if left_out:
+            said = f"{len(left_out):,} cells are filtered out and not learned from."
+            run.on_event(Log(said))
         encoder = train(
-            crops,
+            SomeRows(crops, rows) if left_out else crops,
             bench.spec,
             config,
-            groups=bench.groups(),
+            groups=bench.groups()[rows],
             run_dir=run.folder,
             resume=_has_checkpoint(run.folder),
             start_from=start,
@@ -83,6 +101,14 @@ def train_encoder(
         )
         add_encoder(bench, name, encoder, run.id)
     return encoder
+
+
+def _left_out(bench: Bench, labels: Labels, asked: bool | None) -> list[int]:
+    """Return the rows of the cells that are not learned from."""
+    if not only_usable(bench, asked):
+        return []
+    usable_rows(bench, labels)  # refuses a project without a usable cell
+    return [int(row) for row in labels.left_out]
 
 
 def _has_checkpoint(folder: Path) -> bool:
