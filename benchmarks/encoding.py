@@ -27,8 +27,8 @@ from napari_cellsci.cells.spec import CropSpec
 from napari_cellsci.io.movies import Movie
 from napari_cellsci.representation.config import EncoderConfig
 from napari_cellsci.representation.encoder import Encoder
-from napari_cellsci.representation.run import TrainingRun
 from napari_cellsci.representation.train import new_fabric
+from napari_cellsci.representation.vae_run import VAERun
 
 _CROPS = 1_024
 """Crops that are cut at a time."""
@@ -38,7 +38,7 @@ _BATCH = 64
 
 def new_encoder(preset: str, spec: CropSpec, crops: np.ndarray) -> Encoder:
     config = EncoderConfig.preset(preset, device="cpu")
-    run = TrainingRun(crops, spec, config, new_fabric(config))
+    run = VAERun(crops, spec, config, new_fabric(config))
     return Encoder(spec, config, run.network)
 
 

@@ -25,8 +25,8 @@ from napari_cellsci.cells.spec import CropSpec
 from napari_cellsci.representation.config import EncoderConfig
 from napari_cellsci.representation.encoder import Encoder
 from napari_cellsci.representation.normalise import normalise
-from napari_cellsci.representation.run import TrainingRun
 from napari_cellsci.representation.train import new_fabric
+from napari_cellsci.representation.vae_run import VAERun
 
 SPEC = CropSpec(fov_px=64)
 CROPS = 2_048
@@ -101,7 +101,7 @@ def plain_trainer(config: EncoderConfig, x: Tensor) -> Callable[[], None]:
 
 def our_trainer(config: EncoderConfig, crops: np.ndarray) -> Callable[[], object]:
     """Return a function that takes one step of a real run."""
-    return TrainingRun(crops, SPEC, config, new_fabric(config)).advance
+    return VAERun(crops, SPEC, config, new_fabric(config)).advance
 
 
 def fastest(
@@ -143,7 +143,7 @@ def encoding(crops: np.ndarray, repeats: int, rounds: int) -> None:
     x = normalise(crops, SPEC)
     for name in ("paper", "good"):
         config = EncoderConfig.preset(name, device="cpu")
-        run = TrainingRun(crops, SPEC, config, new_fabric(config))
+        run = VAERun(crops, SPEC, config, new_fabric(config))
         encoder = Encoder(SPEC, config, run.network)
         plain = Plain(config).eval()
 

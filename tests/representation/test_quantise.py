@@ -17,6 +17,7 @@ from napari_cellsci.cells.spec import CropSpec
 from napari_cellsci.errors import InputError
 from napari_cellsci.representation.config import EncoderConfig
 from napari_cellsci.representation.encoder import Encoder
+from napari_cellsci.representation.losses import reconstruction_error
 from napari_cellsci.representation.networks import new_network
 from napari_cellsci.representation.quantise import (
     SPAN,
@@ -76,14 +77,14 @@ def test_noise_has_no_part_in_a_quantised_network() -> None:
 
 
 def test_its_objective_looks_where_it_is_told_to() -> None:
-    config = EncoderConfig(quantise=3, latent=2)
     x, recon = torch.randn(
         (2, 5, 1, 16, 16), generator=torch.Generator().manual_seed(0)
     )
     mu = quantise(torch.randn(5, 2), 3)
     corner = torch.zeros(16, 16)
     corner[0, 0] = 256.0
-    loss = quantised_loss(x, recon, mu, config, corner).loss
+    error = reconstruction_error(x, recon, 1.0, corner)
+    loss = quantised_loss(error, mu, 3).loss
     expected = 256 * (x - recon)[:, 0, 0, 0].square().mean() / 2
     torch.testing.assert_close(loss, expected)
 

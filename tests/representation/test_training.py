@@ -326,7 +326,7 @@ def test_too_little_memory_is_said_in_a_sentence(
     def full(self: object) -> dict[str, float]:
         raise torch.cuda.OutOfMemoryError("CUDA out of memory")
 
-    monkeypatch.setattr("napari_cellsci.representation.run.TrainingRun.advance", full)
+    monkeypatch.setattr("napari_cellsci.representation.vae_run.VAERun.advance", full)
     with pytest.raises(InputError, match="memory for batches of 16 crops"):
         train_encoder(crops, spec, EncoderConfig(**small))
 
@@ -410,7 +410,7 @@ def test_an_encoder_that_learns_nothing_says_so(
     small: dict[str, Any],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("napari_cellsci.representation.run._COLLAPSE_STEP", 60)
+    monkeypatch.setattr("napari_cellsci.representation.vae_run.COLLAPSE_STEP", 60)
     config = EncoderConfig(**{**small, "steps": 80, "sigma_x": 1e3})
     with pytest.raises(InputError, match=r"learnt nothing after .* lower beta"):
         train_encoder(crops[:32], spec, config)

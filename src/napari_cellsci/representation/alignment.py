@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from napari_cellsci.representation.encoder import Encoder
+from napari_cellsci.representation.networks import TCVAE
 from napari_cellsci.representation.surroundings import (
     objects_in,
     without_surroundings,
@@ -191,10 +192,10 @@ def rotated(encoder: Encoder, turned: Array) -> Encoder:
     """
     network = deepcopy(encoder.network)
     matrix = torch.from_numpy(turned)
-    first = network.decoder.body[0]
-    logvar = network.encoder.logvar
-    if not isinstance(first, nn.Linear) or logvar is None:
+    if not isinstance(network, TCVAE) or network.encoder.logvar is None:
         raise TypeError("Only Gaussian latents can be turned.")
+    first, logvar = network.decoder.body[0], network.encoder.logvar
+    assert isinstance(first, nn.Linear)
     with torch.no_grad():
         for layer, mix in ((network.encoder.mean, matrix), (logvar, matrix**2)):
             layer.weight.copy_(mix.T @ layer.weight.cpu().double())

@@ -18,8 +18,11 @@ from napari_cellsci.cells.spec import CropSpec
 from napari_cellsci.errors import BundleError, InputError
 from napari_cellsci.representation.config import EncoderConfig
 from napari_cellsci.representation.data import CropArray, check_crops
-from napari_cellsci.representation.networks import TCVAE, new_network
+from napari_cellsci.representation.kinds import KINDS, sample_latents
+from napari_cellsci.representation.layers import Network
+from napari_cellsci.representation.networks import new_network
 from napari_cellsci.representation.normalise import normalise
+from napari_cellsci.representation.pixels import pixel_bounds
 from napari_cellsci.representation.storage import read_model, write_model
 from napari_cellsci.representation.views import N_VIEWS, dihedral
 from napari_cellsci.tasks import CancelToken, OnEvent, Progress, ignore
@@ -43,7 +46,10 @@ class Encoded(NamedTuple):
 
 
 class Encoder:
-    """A β-TCVAE ready for use: networks in evaluation mode with their specification.
+    """An encoder ready for use: networks in evaluation mode with their specification.
+
+    Whatever its kind, it maps crops to latents, whose prior has mean 0 and variance 1,
+    and latents to normalised crops.
 
     Parameters
     ----------
@@ -51,7 +57,7 @@ class Encoder:
         The crops it was made for.
     config : EncoderConfig
         What it is made of.
-    network : TCVAE
+    network : Network
         Its weights; not to be changed afterwards.
     record : dict
         How it was trained (JSON values).
@@ -64,7 +70,7 @@ class Encoder:
         self,
         spec: CropSpec,
         config: EncoderConfig,
-        network: TCVAE,
+        network: Network,
         record: dict[str, Any] | None = None,
         reference: dict[str, Floats] | None = None,
     ) -> None:
@@ -91,6 +97,18 @@ class Encoder:
         if kl is None:
             return np.ones(self.config.latent, bool)
         return np.asarray(kl > ACTIVE_NATS)
+
+    @property
+    def reach(self) -> float:
+        """How far latents are moved from 0 to see what they do (sd of the prior).
+
+        Gaussian latents by 3; uniform ones to the end of their range, √3.
+        """
+        return KINDS[self.config.kind].reach
+
+    def sample(self, n: int, seed: int = 0) -> Floats:
+        """Draw latents (n, latent) from the prior; `decode` makes new crops of them."""
+        return sample_latents(self.config, n, seed)
 
     def latent_mean(self, x: Tensor) -> Tensor:
         """Map normalised crops (n, C, S, S) to means (n, latent), differentiably."""
@@ -317,7 +335,8 @@ class Encoder:
         try:
             spec = CropSpec.from_dict(meta["spec"])
             config = EncoderConfig.from_dict(meta["config"])
-            network = new_network(config, spec.n_channels, spec.size)
+            bounds = pixel_bounds(spec)
+            network = new_network(config, spec.n_channels, spec.size, bounds=bounds)
             network.load_state_dict(weights)
             record, expected = dict(meta["record"]), meta["hash"]
         except (KeyError, TypeError, ValueError, RuntimeError) as error:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from napari_cellsci.disk import disk_in_words, whole_file
+from napari_cellsci.representation.kinds import KINDS
 from napari_cellsci.representation.pictures import NAMES, Pictures, Pixels
 from napari_cellsci.representation.quantise import information
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from napari_cellsci.representation.run import TrainingRun
 
 ROOM = "looks"
-CROPS, STRIPS, STEPS, REACH = 7, 3, 7, 2.5
+CROPS, STRIPS, STEPS, MOST = 7, 3, 7, 2.5
 """Crops that are shown, latents that are moved, pictures of each, and how far (sd)."""
 _PERCENTILES = (0.5, 99.7)
 
@@ -37,15 +38,18 @@ def pictures_of(run: TrainingRun) -> Pictures:
     mu, logvar = network.encoder(every[:256])
     kl = information(run.config, mu, logvar)
     latents = torch.argsort(kl, descending=True, stable=True)[:STRIPS]
+    reach = min(MOST, KINDS[run.config.kind].reach)
     z = mu.mean(0).repeat(len(latents), STEPS, 1)
     for row, latent in enumerate(latents.tolist()):
-        z[row, :, latent] = torch.linspace(-REACH, REACH, STEPS, device=z.device)
+        z[row, :, latent] = torch.linspace(-reach, reach, STEPS, device=z.device)
     recon = network.decoder(network.encoder(x)[0])
     strips = network.decoder(z.flatten(0, 1)).unflatten(0, z.shape[:2])
     network.train()
     low, high = _limits(x)
     grey = [_grey(part, low, high) for part in (x, recon, strips)]
-    return Pictures(grey[0], grey[1], grey[2], latents.cpu().numpy())
+    drawn = run.samples(CROPS)
+    new = grey[0][:0] if drawn is None else _grey(drawn, low, high)
+    return Pictures(grey[0], grey[1], grey[2], latents.cpu().numpy(), new)
 
 
 def take_look(run: TrainingRun, folder: Path) -> Path:

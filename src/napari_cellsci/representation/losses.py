@@ -163,8 +163,7 @@ def tcvae_terms(
 
 
 def beta_tcvae_loss(
-    x: Tensor,
-    recon: Tensor,
+    error: Tensor,
     z: Tensor,
     mu: Tensor,
     logvar: Tensor,
@@ -173,32 +172,26 @@ def beta_tcvae_loss(
     beta: float,
     alpha: float = 1.0,
     gamma: float = 1.0,
-    sigma_x: float = 1.0,
     estimator: Estimator = "loo",
-    weights: Tensor | None = None,
     gathered: tuple[Tensor, Tensor, slice] | None = None,
 ) -> Loss:
-    """Return recon + γ·KL + (α − γ)·MI + (β − γ)·TC and its parts.
+    """Return error + γ·KL + (α − γ)·MI + (β − γ)·TC and its parts.
 
-    In expectation this is recon + α·MI + β·TC + γ·DW; the analytic KL makes it less
+    In expectation this is error + α·MI + β·TC + γ·DW; the analytic KL makes it less
     noisy (with α = γ = 1 it is the form of disentanglement_lib).
 
     Parameters
     ----------
-    x, recon : Tensor (m, C, S, S)
-        Normalised crops and their reconstructions.
+    error : Tensor
+        Of the reconstructions: `reconstruction_error` or `pixels.bernoulli_error`.
     z, mu, logvar : Tensor (m, D)
-        Samples and parameters of their posteriors.
+        Samples and parameters of the crops' posteriors.
     n_data : int
         Number of distinct training crops.
     beta, alpha, gamma : float
         Weights of TC, MI and DW.
-    sigma_x : float
-        Standard deviation of a pixel: recon = Σ(x − x̂)²/(2σ²), mean over crops.
     estimator : {"loo", "mss", "mws", "batch"}
         See `log_weights`.
-    weights : Tensor (S, S), optional
-        What each pixel counts in recon, 1 on average; see `focus_weights`.
     gathered : (Tensor (M, D), Tensor (M, D), slice), optional
         mu and logvar of all processes and this process's rows among them.
 
@@ -210,18 +203,38 @@ def beta_tcvae_loss(
     mi, tc, dw = tcvae_terms(
         z, everyone, everyones, n_data=n_data, estimator=estimator, rows=rows
     )
-    reconstruction = reconstruction_error(x, recon, sigma_x, weights)
     kl = kl_per_latent(mu, logvar).sum(1).mean()
-    loss = reconstruction + gamma * kl + (beta - gamma) * tc
+    loss = error + gamma * kl + (beta - gamma) * tc
     if alpha != gamma:
         loss = loss + (alpha - gamma) * mi
-    return Loss(loss, reconstruction, kl, mi, tc, dw)
+    return Loss(loss, error, kl, mi, tc, dw)
+
+
+def beta_vae_loss(error: Tensor, mu: Tensor, logvar: Tensor, beta: float) -> Loss:
+    """Return error + β·KL, the whole divergence weighted alike and computed exactly.
+
+    It is `beta_tcvae_loss` with α = β = γ. The parts of the divergence are not told
+    apart: ``mi``, ``tc`` and ``dw`` are 0. See there for the parameters.
+    """
+    kl = kl_per_latent(mu, logvar).sum(1).mean()
+    nothing = torch.zeros_like(kl)
+    return Loss(error + beta * kl, error, kl, nothing, nothing, nothing)
 
 
 def reconstruction_error(
     x: Tensor, recon: Tensor, sigma_x: float, weights: Tensor | None = None
 ) -> Tensor:
-    """Return Σ w·(x − x̂)²/(2σ²), the mean over crops; see `beta_tcvae_loss`."""
+    """Return Σ w·(x − x̂)²/(2σ²), the mean over crops (nats).
+
+    Parameters
+    ----------
+    x, recon : Tensor (n, C, S, S)
+        Normalised crops and their reconstructions.
+    sigma_x : float
+        Standard deviation σ of a pixel.
+    weights : Tensor (S, S), optional
+        What each pixel counts, 1 on average; see `focus_weights`.
+    """
     squares = (x - recon).square()
     error = (squares if weights is None else squares * weights).sum() / len(x)
     return error / (2 * sigma_x**2)

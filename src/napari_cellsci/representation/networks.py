@@ -10,18 +10,25 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
-from napari_cellsci.errors import InputError
 from napari_cellsci.representation.config import Activation, EncoderConfig
+from napari_cellsci.representation.dcgan import DCGANDecoder, DCGANEncoder
+from napari_cellsci.representation.infogan import InfoGAN
+from napari_cellsci.representation.layers import (
+    LOGVAR_BOUND,
+    CropDecoder,
+    CropEncoder,
+    Network,
+    bottom,
+)
+from napari_cellsci.representation.pixels import USUAL, Bounds, Output
 from napari_cellsci.representation.quantise import quantise, rounding_logvar
-
-LOGVAR_BOUND = 10.0
-"""log σ² of a posterior stays within ±10, so float32 never overflows."""
 
 
 class Posterior(NamedTuple):
     """What the network makes of n normalised crops and of m that are only encoded.
 
     `recon` and `z` are of the n crops; `mu` and `logvar` of all n + m, in this order.
+    Of Bernoulli pixels `recon` holds the logits.
     `logits` (n, classes) are those of the label head, if there is one.
     """
 
@@ -32,20 +39,27 @@ class Posterior(NamedTuple):
     logits: Tensor | None = None
 
 
-class TCVAE(nn.Module):
-    """Encoder and decoder without any layer that couples the crops of a batch.
+class TCVAE(Network):
+    """Encoder and decoder of a variational autoencoder.
+
+    Plain networks have no layer that couples the crops of a batch.
 
     Parameters
     ----------
     config : EncoderConfig
-        Widths, activation and decoder.
+        Shape, widths, activation and decoder.
     channels : int
         Channels of a crop.
     size : int
         Edge of a crop (px), a multiple of 16.
     classes : int
         Of the label head; 0 for none. It serves training only.
+    bounds : tuple
+        Of normalised pixels; see `pixels.pixel_bounds`.
     """
+
+    encoder: ConvEncoder | DCGANEncoder
+    decoder: ConvDecoder | DCGANDecoder
 
     def __init__(
         self,
@@ -53,11 +67,16 @@ class TCVAE(nn.Module):
         channels: int = 1,
         size: int = 64,
         classes: int = 0,
+        bounds: Bounds = USUAL,
     ) -> None:
         super().__init__()
         self.quantised = bool(config.quantise)
-        self.encoder = ConvEncoder(config, channels, size)
-        self.decoder = ConvDecoder(config, channels, size)
+        if config.networks == "dcgan":
+            self.encoder = DCGANEncoder(config, channels, size)
+            self.decoder = DCGANDecoder(config, channels, size, bounds)
+        else:
+            self.encoder = ConvEncoder(config, channels, size)
+            self.decoder = ConvDecoder(config, channels, size, bounds)
         # Last, so that the other weights are those of a network without it.
         self.label_head = label_head(config, classes) if classes else None
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -78,19 +97,35 @@ class TCVAE(nn.Module):
         if not self.quantised:
             z = z + noise * torch.exp(0.5 * logvar[:n])
         logits = None if self.label_head is None else self.label_head(mu[:n])
-        return Posterior(self.decoder(z), z, mu, logvar, logits)
+        return Posterior(self.decoder.raw(z), z, mu, logvar, logits)
 
 
 def new_network(
-    config: EncoderConfig, channels: int, size: int, classes: int = 0
-) -> TCVAE:
-    """Return untrained networks, initialised from ``config.seed`` alone.
+    config: EncoderConfig,
+    channels: int,
+    size: int,
+    classes: int = 0,
+    bounds: Bounds = USUAL,
+) -> Network:
+    """Return untrained networks of a kind, initialised from ``config.seed`` alone.
 
     The global random state of torch is left as it was.
+
+    Parameters
+    ----------
+    config : EncoderConfig
+    channels, size : int
+        Of the crops.
+    classes : int
+        Of the label head; 0 for none.
+    bounds : tuple
+        Of normalised pixels; see `pixels.pixel_bounds`.
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)
-        return TCVAE(config, channels, size, classes)
+        if config.kind == "infogan":
+            return InfoGAN(config, channels, size, bounds)
+        return TCVAE(config, channels, size, classes, bounds)
 
 
 def label_head(config: EncoderConfig, classes: int) -> nn.Module:
@@ -104,12 +139,12 @@ def label_head(config: EncoderConfig, classes: int) -> nn.Module:
     )
 
 
-class ConvEncoder(nn.Module):
+class ConvEncoder(CropEncoder):
     """Four 4×4 convolutions of stride 2, a hidden layer, a mean and a log-variance."""
 
     def __init__(self, config: EncoderConfig, channels: int, size: int) -> None:
         super().__init__()
-        edge = _bottom(size)
+        edge = bottom(size)
         widths = (channels, *config.filters)
         layers: list[nn.Module] = []
         for before, after in pairwise(widths):
@@ -144,12 +179,18 @@ class ConvEncoder(nn.Module):
         return quantise(mean, self.levels) if self.levels else mean
 
 
-class ConvDecoder(nn.Module):
+class ConvDecoder(CropDecoder):
     """Two linear layers and four convolutions that each double the image."""
 
-    def __init__(self, config: EncoderConfig, channels: int, size: int) -> None:
-        super().__init__()
-        edge = _bottom(size)
+    def __init__(
+        self,
+        config: EncoderConfig,
+        channels: int,
+        size: int,
+        bounds: Bounds = USUAL,
+    ) -> None:
+        super().__init__(Output(config.pixels, bounds))
+        edge = bottom(size)
         deepest = config.filters[-1]
         layers: list[nn.Module] = [
             nn.Linear(config.latent, config.hidden),
@@ -166,10 +207,6 @@ class ConvDecoder(nn.Module):
                 layers.append(nn.ConvTranspose2d(before, after, 4, 2, 1))
             layers.append(activation(config.activation))
         self.body = nn.Sequential(*layers[:-1])
-
-    def forward(self, z: Tensor) -> Tensor:
-        """Return normalised crops (n, C, S, S)."""
-        return cast(Tensor, self.body(z))
 
 
 class UpsampledConv2d(nn.Conv2d):
@@ -260,10 +297,3 @@ def activation(name: Activation) -> nn.Module:
     if name == "mish":
         return Mish()
     return nn.SiLU() if name == "silu" else nn.ReLU()
-
-
-def _bottom(size: int) -> int:
-    """Edge of the deepest feature map (px)."""
-    if size < 16 or size % 16:
-        raise InputError(f"The crop size must be a multiple of 16 px, not {size}.")
-    return size // 16

@@ -16,11 +16,7 @@ import torch
 from torch import Tensor
 
 from napari_cellsci.representation.config import EncoderConfig
-from napari_cellsci.representation.losses import (
-    Loss,
-    kl_per_latent,
-    reconstruction_error,
-)
+from napari_cellsci.representation.losses import Loss, kl_per_latent
 
 SPAN = 3.0
 """Levels lie between −SPAN and SPAN, the range over which latents are traversed."""
@@ -68,27 +64,32 @@ def information(config: EncoderConfig, mu: Tensor, logvar: Tensor) -> Tensor:
     """Return how much each latent carries over some crops (D,), in nats.
 
     The mean divergence of its posteriors from the prior, or of a quantised encoder the
-    entropy of its levels. Both are at least the mutual information with the crop.
+    entropy of its levels. Both are at least the mutual information with the crop. Of an
+    InfoGAN, ½·log(1 + spread/error): what a Gaussian of this variance over the crops
+    tells if it is read with the error Q makes on drawn ones. A code that Q cannot read,
+    or that all crops have alike, carries nothing.
     """
+    if config.kind == "infogan":
+        spread = mu.var(0, correction=0)
+        return 0.5 * torch.log1p(spread * torch.exp(-logvar).mean(0))
     if config.quantise:
         return level_entropy(mu, config.quantise)
     return kl_per_latent(mu, logvar).mean(0)
 
 
-def quantised_loss(
-    x: Tensor,
-    recon: Tensor,
-    mu: Tensor,
-    config: EncoderConfig,
-    weights: Tensor | None = None,
-) -> Loss:
+def quantised_loss(error: Tensor, mu: Tensor, levels: int) -> Loss:
     """Return the objective of a quantised encoder: the reconstruction alone.
 
-    ``kl`` is the sum of the entropies of the batch, for information. `weights` are
-    those of `losses.beta_tcvae_loss`.
+    ``kl`` is the sum of the entropies of the batch, for information.
+
+    Parameters
+    ----------
+    error : Tensor
+        See `losses.beta_tcvae_loss`.
+    mu : Tensor (n, D)
+    levels : int
     """
-    error = reconstruction_error(x, recon, config.sigma_x, weights)
-    nats = level_entropy(mu.detach(), config.quantise).sum()
+    nats = level_entropy(mu.detach(), levels).sum()
     nothing = torch.zeros_like(nats)
     return Loss(error, error, nats, nothing, nothing, nothing)
 

@@ -1,29 +1,27 @@
-"""The state of one training run: advance it a step, save it, restore it."""
+"""The state of one training run: advance it a step, save it, restore it.
+
+`TrainingRun` holds what runs of every kind share; `vae_run` and `gan_run` say what a
+step is, and what is looked at now and then.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import math
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
-from torch.nn import functional as F
+from torch import Tensor, nn
 
 from napari_cellsci.cells.spec import CropSpec
-from napari_cellsci.errors import (
-    BundleError,
-    Collapsed,
-    DataChanged,
-    Diverged,
-    InputError,
-)
+from napari_cellsci.errors import BundleError, DataChanged, Diverged, InputError
 from napari_cellsci.representation.config import EncoderConfig
 from napari_cellsci.representation.data import (
-    UNKNOWN,
     BatchOrder,
     CropArray,
     Rows,
@@ -32,20 +30,13 @@ from napari_cellsci.representation.data import (
     read_rows,
     split_rows,
 )
-from napari_cellsci.representation.encoder import ACTIVE_NATS, Encoder
-from napari_cellsci.representation.looks import variety
-from napari_cellsci.representation.losses import (
-    Loss,
-    beta_tcvae_loss,
-    focus_weights,
-    gaussian_tc,
-)
-from napari_cellsci.representation.networks import Posterior, new_network
+from napari_cellsci.representation.encoder import Encoder
+from napari_cellsci.representation.layers import Network
+from napari_cellsci.representation.networks import new_network
 from napari_cellsci.representation.normalise import normalise
-from napari_cellsci.representation.quantise import information, quantised_loss
+from napari_cellsci.representation.pixels import pixel_bounds
 from napari_cellsci.representation.storage import read_model, write_model
-from napari_cellsci.representation.symmetry import symmetry_loss
-from napari_cellsci.representation.views import N_VIEWS, dihedral_each
+from napari_cellsci.representation.views import dihedral_each
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
@@ -54,15 +45,12 @@ KIND = "a napari-cellsci training run"
 SCHEMA = 1
 VALIDATION_ROWS = 1_024
 _CHECKPOINT = "checkpoint"
-_CHUNK = 64
-_COLLAPSE_STEP = 500
+COLLAPSE_STEP = 500
 """Before this step an encoder may still be about to find its first latent."""
 _LR_WARMUP = 0.03
-_TURNED_EVERY = 4
-"""Where symmetry is asked for, one crop in four is encoded in a second view."""
 
 
-class TrainingRun:
+class TrainingRun(ABC):
     """Networks, optimiser, random streams and position of one run.
 
     Parameters
@@ -79,7 +67,19 @@ class TrainingRun:
         Kept together by the validation split.
     labels : int array (n,), optional
         Class of each crop, −1 where it is not known; used if ``config.label_weight``.
+
+    Attributes
+    ----------
+    network : Network
+        What is trained.
+    optimisers : dict of str to Optimizer
+        By the names their moments have in checkpoints.
     """
+
+    network: Network
+    optimisers: Mapping[str, torch.optim.Optimizer]
+    remedy = "lower the learning rate"
+    """What to do if the loss is no longer a number."""
 
     def __init__(
         self,
@@ -118,22 +118,36 @@ class TrainingRun:
         self.order = BatchOrder(self.train_rows, batch, order_seed)
         self.noise = torch.Generator().manual_seed(noise_seed)
         classes = 0 if self.labels is None else int(self.labels.max()) + 1
-        self.network = new_network(config, spec.n_channels, spec.size, classes)
-        fused = fabric.device.type in ("cpu", "cuda")
-        adam = torch.optim.AdamW if config.weight_decay else torch.optim.Adam
-        self.adam = adam(
-            self.network.parameters(),
-            config.learning_rate,
-            weight_decay=config.weight_decay,
-            fused=fused,
-        )
-        self.model, self.optimiser = fabric.setup(self.network, self.adam)
-        self._weights = (
-            focus_weights(spec.size, config.focus).to(fabric.device)
-            if config.focus
-            else None
-        )
+        bounds = pixel_bounds(spec)
+        self.network = new_network(config, spec.n_channels, spec.size, classes, bounds)
         self._validation = self._validation_crops()
+        self.optimisers = self._set_up()
+
+    @abstractmethod
+    def _set_up(self) -> Mapping[str, torch.optim.Optimizer]:
+        """Bring the networks to their device; return the optimisers."""
+
+    @abstractmethod
+    def advance(self) -> dict[str, float]:
+        """Take one gradient step and return its metrics.
+
+        Raises
+        ------
+        TrainingError
+            If it cannot go on.
+        """
+
+    @abstractmethod
+    def _validate(self) -> dict[str, float]:
+        """Look at the validation crops; return what is seen."""
+
+    def warnings(self) -> Iterator[str]:
+        """Yield what is to be said of the last step, each thing once."""
+        yield from ()
+
+    def samples(self, n: int) -> Tensor | None:
+        """Draw n crops from nothing, if that is what is learnt here."""
+        return None
 
     @property
     def looked(self) -> bool:
@@ -160,54 +174,6 @@ class TrainingRun:
             return wish
         return bool(self.fabric.broadcast(wish))
 
-    def advance(self) -> dict[str, float]:
-        """Take one gradient step and return its metrics.
-
-        Returns
-        -------
-        dict of float
-            ``loss``, ``recon`` (nats per crop), ``mse`` (per normalised pixel, with
-            ``focus`` weighted by it), ``kl``, ``mi``, ``tc``, ``dw`` (nats) of the
-            batch and the ``beta`` in force, with ``symmetry`` also this process's
-            ``asymmetry``, with labels its ``label_loss`` (nats); from the last look at
-            the validation crops ``val_mse``, ``val_kl``, ``gaussian_tc`` (nats) and
-            ``active``, the number of latents in use, and ``variety``, the standard
-            deviation of the reconstructions among crops relative to the crops' own.
-
-        Raises
-        ------
-        TrainingError
-            If the loss is no longer finite, or no latent carries information.
-        """
-        x, noise, rows, labels = self._next_batch()
-        chosen, elements = self._turned_again(rows)
-        n = len(x)
-        if len(chosen):
-            x = torch.cat([x, dihedral_each(x[chosen], elements)])
-        for group in self.adam.param_groups:
-            group["lr"] = self._learning_rate()
-        beta = self.config.beta_at(self.step)
-        recon, z, mu, logvar, logits = self.model(x, noise)
-        loss = self._loss(x[:n], Posterior(recon, z, mu[:n], logvar[:n]), beta, rows)
-        objective, extra = loss.loss, dict[str, float]()
-        if len(chosen):
-            asymmetry = symmetry_loss(
-                mu[chosen], logvar[chosen], mu[n:], logvar[n:], elements
-            )
-            objective = objective + self.config.symmetry * asymmetry
-            extra["asymmetry"] = float(asymmetry.detach())
-        if labels is not None:
-            told = self._label_loss(logits, labels, rows)
-            objective = objective + self.config.label_weight * told
-            extra["label_loss"] = float(told.detach())
-        self.optimiser.zero_grad()
-        self.fabric.backward(objective)
-        self.optimiser.step()
-        self.step += 1
-        read = self._read(loss, x)
-        self.metrics = {**read, **extra, "beta": beta, **self._look()}
-        return self.metrics
-
     def _next_batch(self) -> tuple[Tensor, Tensor, slice, Tensor | None]:
         """Return this process's crops, its noise, its rows in the joint batch; labels.
 
@@ -229,78 +195,27 @@ class TrainingRun:
         labels = None if self.labels is None else self.labels[rows].to(device)
         return x, noise[mine].to(device), mine, labels
 
-    def _label_loss(self, logits: Tensor, labels: Tensor, rows: slice) -> Tensor:
-        """Return this process's part of the mean cross-entropy of labelled crops."""
-        known = int((labels >= 0).sum())
-        total = F.cross_entropy(
-            logits, labels[rows], ignore_index=UNKNOWN, reduction="sum"
-        )
-        # Gradients are averaged over processes.
-        return cast(Tensor, total * (self.fabric.world_size / max(known, 1)))
-
-    def _turned_again(self, rows: slice) -> tuple[Tensor, Tensor]:
-        """Choose which of this process's crops are seen in a second view, and in which.
-
-        Returns
-        -------
-        chosen : Tensor (m,) of int
-            Rows among this process's crops; none unless symmetry is asked for.
-        elements : Tensor (m,) of int
-        """
-        here = torch.arange(rows.start, rows.stop)
-        if not self.config.symmetry:
-            return here[:0], here[:0]
-        total = len(here) * self.fabric.world_size
-        every = torch.randint(1, N_VIEWS, (total,), generator=self.noise)
-        chosen = torch.nonzero(here % _TURNED_EVERY == 0).flatten()
-        device = self.fabric.device
-        return chosen.to(device), every[here[chosen]].to(device)
-
-    def _loss(self, x: Tensor, p: Posterior, beta: float, rows: slice) -> Loss:
-        c = self.config
-        if c.quantise:
-            return quantised_loss(x, p.recon, p.mu, c, self._weights)
-        gathered = None
-        if self.fabric.world_size > 1:
-            both = self.fabric.all_gather(
-                torch.stack([p.mu, p.logvar]), sync_grads=True
-            )
-            # (world, 2, m, D) to (2, M, D), in the order of the ranks.
-            mu, logvar = both.transpose(0, 1).flatten(1, 2)
-            gathered = (mu, logvar, rows)
-        return beta_tcvae_loss(
-            x,
-            p.recon,
-            p.z,
-            p.mu,
-            p.logvar,
-            n_data=len(self.train_rows),
-            alpha=c.alpha,
-            beta=beta,
-            gamma=c.gamma,
-            sigma_x=c.sigma_x,
-            estimator=c.estimator,
-            weights=self._weights,
-            gathered=gathered,
-        )
-
-    def _read(self, loss: Loss, x: Tensor) -> dict[str, float]:
-        """Read the terms of a step; refuse to go on if they are not finite."""
-        terms = torch.stack([term.detach() for term in loss])
-        if self.fabric.world_size > 1:
-            terms = self.fabric.all_reduce(terms)
-        values = dict(zip(Loss._fields, terms.tolist(), strict=True))
-        self._refuse_divergence(values)
-        pixels = x[0].numel()
-        values["mse"] = values["recon"] * 2 * self.config.sigma_x**2 / pixels
-        return values
-
     def _refuse_divergence(self, values: dict[str, float]) -> None:
         if not all(math.isfinite(value) for value in values.values()):
             raise Diverged(
                 f"Training diverged at step {self.step}: the loss is no longer a "
-                "number; lower the learning rate or raise sigma_x."
+                f"number; {self.remedy}."
             )
+
+    def _look(self) -> dict[str, float]:
+        """Look at the validation crops when it is time; return the last look."""
+        every = max(1, min(250, self.config.steps // 20))
+        if self.step % every and self.step != self.config.steps:
+            return self._validated
+        self._validated = self._validate()
+        self._refuse_divergence(self._validated)
+        self.history.append({"step": self.step, **self._validated})
+        self._refuse_collapse()
+        return self._validated
+
+    @abstractmethod
+    def _refuse_collapse(self) -> None:
+        """Raise `Collapsed` if the last look shows that nothing is learnt."""
 
     def _learning_rate(self) -> float:
         c = self.config
@@ -322,46 +237,6 @@ class TrainingRun:
             raise InputError("All crops are blank: there is nothing to learn from.")
         return x
 
-    def _look(self) -> dict[str, float]:
-        """Look at the validation crops when it is time; return the last look."""
-        every = max(1, min(250, self.config.steps // 20))
-        if self.step % every and self.step != self.config.steps:
-            return self._validated
-        self._validated = self._validate()
-        self._refuse_divergence(self._validated)
-        self.history.append({"step": self.step, **self._validated})
-        warmed = self.step >= self.config.beta_warmup * self.config.steps
-        if self.step >= _COLLAPSE_STEP and warmed and not self._validated["active"]:
-            raise Collapsed(
-                f"The encoder has learnt nothing after {self.step} steps (no latent "
-                "carries information): lower beta or sigma_x, or check the crops."
-            )
-        return self._validated
-
-    @torch.inference_mode()
-    def _validate(self) -> dict[str, float]:
-        self.network.eval()
-        squares, mus, logvars = [], [], []
-        sums = torch.zeros(2, 2, *self._validation.shape[1:], dtype=torch.float64)
-        for x in torch.split(self._validation, _CHUNK):
-            mu, logvar = self.network.encoder(x)
-            recon = self.network.decoder(mu)
-            squares.append((recon - x).square().mean((1, 2, 3)))
-            both = torch.stack([x, recon]).cpu().double()  # MPS has no doubles
-            sums += torch.stack([both.sum(1), both.square().sum(1)])
-            mus.append(mu)
-            logvars.append(logvar)
-        self.network.train()
-        mu, logvar = torch.cat(mus), torch.cat(logvars)
-        kl = information(self.config, mu, logvar)
-        return {
-            "val_mse": float(torch.cat(squares).mean()),
-            "val_kl": float(kl.sum()),
-            "gaussian_tc": gaussian_tc(mu, logvar.exp()),
-            "active": float((kl > ACTIVE_NATS).sum()),
-            "variety": variety(sums, len(self._validation)),
-        }
-
     def start_from(self, encoder: Encoder) -> None:
         """Take over the weights of another encoder.
 
@@ -370,12 +245,12 @@ class TrainingRun:
         InputError
             If it is built otherwise or made for crops of another size.
         """
-        mine, theirs = self.config.to_dict(), encoder.config.to_dict()
         for name in self.config.architecture | encoder.config.architecture:
-            if theirs[name] != mine[name]:
+            mine, theirs = getattr(self.config, name), getattr(encoder.config, name)
+            if theirs != mine:
                 raise InputError(
-                    f"The encoder to start from has {name} {theirs[name]}, these "
-                    f"settings {mine[name]}; use the same."
+                    f"The encoder to start from has {name} {theirs}, these settings "
+                    f"{mine}; use the same."
                 )
         shapes = [(s.n_channels, s.size) for s in (self.spec, encoder.spec)]
         if shapes[0] != shapes[1]:
@@ -398,9 +273,10 @@ class TrainingRun:
         tensors = {
             f"network.{k}": v.cpu() for k, v in self.network.state_dict().items()
         }
-        for index, state in self.adam.state_dict()["state"].items():
-            for name, value in state.items():
-                tensors[f"adam.{index}.{name}"] = value.cpu()
+        for own, optimiser in self.optimisers.items():
+            for index, state in optimiser.state_dict()["state"].items():
+                for name, value in state.items():
+                    tensors[f"{own}.{index}.{name}"] = value.cpu()
         tensors["noise"] = self.noise.get_state()
         description = {
             "kind": KIND,
@@ -445,31 +321,41 @@ class TrainingRun:
             raise BundleError(f"The checkpoint in {folder} is damaged.") from error
 
     def _restore(self, description: dict[str, Any], tensors: dict[str, Tensor]) -> None:
-        network: dict[str, Tensor] = {}
-        moments: dict[int, dict[str, Tensor]] = {}
-        for name, tensor in tensors.items():
-            group, _, rest = name.partition(".")
-            if group == "network":
-                network[rest] = tensor
-            elif group == "adam":
-                index, _, moment = rest.partition(".")
-                moments.setdefault(int(index), {})[moment] = tensor
+        own = "network."
+        network = {k[len(own) :]: t for k, t in tensors.items() if k.startswith(own)}
         self.network.load_state_dict(network)
-        # The fused optimiser walks weights and moments in memory order, so moments
-        # must lie in memory like their weights (channels last).
-        for position, parameter in enumerate(self.network.parameters()):
-            for kind, value in moments.get(position, {}).items():
-                if value.shape == parameter.shape:
-                    like = torch.empty_like(parameter, device="cpu")
-                    moments[position][kind] = like.copy_(value)
-        groups = self.adam.state_dict()["param_groups"]
-        self.adam.load_state_dict({"state": moments, "param_groups": groups})
+        for name, optimiser in self.optimisers.items():
+            _restore_moments(optimiser, name, tensors)
         self.noise.set_state(tensors["noise"])
         self.order.restore(description["order"])
         self.step = int(description["step"])
         self.metrics = dict(description["metrics"])
         self._validated = dict(description["validated"])
         self.history = list(description["history"])
+
+
+def _restore_moments(
+    optimiser: torch.optim.Optimizer, own: str, tensors: dict[str, Tensor]
+) -> None:
+    """Give an optimiser back the moments that are called ``own.index.name``."""
+    moments: dict[int, dict[str, Tensor]] = {}
+    for name, tensor in tensors.items():
+        group, _, rest = name.partition(".")
+        if group == own:
+            index, _, moment = rest.partition(".")
+            moments.setdefault(int(index), {})[moment] = tensor
+    # The fused optimiser walks weights and moments in memory order, so moments must
+    # lie in memory like their weights (channels last).
+    every: list[nn.Parameter] = [
+        p for group in optimiser.param_groups for p in group["params"]
+    ]
+    for position, parameter in enumerate(every):
+        for kind, value in moments.get(position, {}).items():
+            if value.shape == parameter.shape:
+                like = torch.empty_like(parameter, device="cpu")
+                moments[position][kind] = like.copy_(value)
+    groups = optimiser.state_dict()["param_groups"]
+    optimiser.load_state_dict({"state": moments, "param_groups": groups})
 
 
 def _identity(

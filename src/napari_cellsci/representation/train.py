@@ -1,4 +1,4 @@
-"""Training a β-TCVAE: our loop, with Fabric for device, precision and processes."""
+"""Training an encoder: our loop, with Fabric for device, precision and processes."""
 
 from __future__ import annotations
 
@@ -15,12 +15,14 @@ from numpy.typing import NDArray
 from napari_cellsci.cells.spec import CropSpec
 from napari_cellsci.errors import DeviceMissing, InputError, MemoryShort
 from napari_cellsci.representation.alignment import CELLS, aligned
-from napari_cellsci.representation.config import EncoderConfig
+from napari_cellsci.representation.config import EncoderConfig, Kind
 from napari_cellsci.representation.data import CropArray, check_crops
 from napari_cellsci.representation.encoder import Encoder
+from napari_cellsci.representation.gan_run import GANRun
 from napari_cellsci.representation.looks import take_look
 from napari_cellsci.representation.reference import build_reference
 from napari_cellsci.representation.run import TrainingRun
+from napari_cellsci.representation.vae_run import VAERun
 from napari_cellsci.tasks import (
     Cancelled,
     CancelToken,
@@ -35,6 +37,12 @@ from napari_cellsci.tasks import (
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
+
+_RUNS: dict[Kind, type[TrainingRun]] = {
+    "tcvae": VAERun,
+    "bvae": VAERun,
+    "infogan": GANRun,
+}
 
 
 def train_encoder(
@@ -78,7 +86,7 @@ def train_encoder(
         Already launched; by default one device as ``config.device`` says. With several
         processes each handles its part of every batch.
     on_event : callable
-        Hears `Step` (see `TrainingRun.advance` for the metrics), `Checkpoint`, `Log`
+        Hears `Step` (metrics: `VAERun.advance`, `GANRun.advance`), `Checkpoint`, `Log`
         and `Done`.
     token : CancelToken, optional
         Looked at before each step; a cancelled run leaves a checkpoint first.
@@ -101,7 +109,7 @@ def train_encoder(
     check_crops(crops, spec, least=2)
     if resume and run_dir is None:
         raise InputError("To resume a run, name the folder of its checkpoints.")
-    run = TrainingRun(crops, spec, config, fabric, groups, labels)
+    run = _RUNS[config.kind](crops, spec, config, fabric, groups, labels)
     if resume and run_dir is not None:
         run.restore(run_dir)
         listen(Log(f"Continuing at step {run.step} of {config.steps}."))
@@ -175,6 +183,8 @@ def _loop(
         last = run.step == config.steps
         if last or run.step % config.log_every == 0:
             listen(Step(run.step, config.steps, metrics))
+        for sentence in run.warnings():
+            listen(Log(sentence, "warning"))
         if run_dir is not None and run.looked and run.fabric.is_global_zero:
             listen(Look(run.step, str(take_look(run, run_dir))))
         if last or run.step % config.checkpoint_every == 0:
