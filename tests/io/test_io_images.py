@@ -213,5 +213,5 @@ def test_an_image_that_changed_is_not_taken_for_the_old_one(
     found = open_images(tmp_path)
     assert not found.kept
     save(path, noise(9, 8))
-    with pytest.raises(InputError, match="bring the old file back"):
+    with pytest.raises(InputError, match="is not the image it was"):
         found.image(0)

@@ -22,7 +22,7 @@ def test_all_columns(tmp_path: Path) -> None:
     text = "track_id,t,y,x,class,movie,label_id\n17,0,108.0,171.7,metaphase,a,3\n"
     table = read(tmp_path, text)
     assert table.columns.tolist() == list(COLUMNS)
-    assert table.iloc[0].tolist() == ["a", 17, 0, 108.0, 171.7, "metaphase"]
+    assert table.iloc[0].tolist() == ["a", 17, 0, 108.0, 171.7, "metaphase", ""]
     assert table["track_id"].dtype == table["t"].dtype == np.int64
 
 
@@ -89,3 +89,14 @@ def test_the_real_labels(real_data: Path, name: str) -> None:
     table, raw = read_labels_csv(path), pd.read_csv(path)
     for column in ("track_id", "t", "y", "x", "class"):
         assert table[column].tolist() == raw[column].tolist()
+
+
+def test_tables_of_images(tmp_path: Path) -> None:
+    table = read(tmp_path, "image,class,position\nb/1.png,live,3\nb/2.png,,3\n")
+    assert table["image"].tolist() == ["b/1.png"]
+    assert table["track_id"].tolist() == [-1]
+    table = read(tmp_path, "index,class,x,y\n0,live,7,8\n12,dead,9,9\n")
+    assert table["track_id"].tolist() == [0, 12]
+    assert table["t"].tolist() == [0, 0]
+    with pytest.raises(InputError, match="neither image nor index"):
+        read(tmp_path, "image,class\n,live\n")

@@ -10,7 +10,29 @@ import typer
 from napari_cellsci.cli.talk import Json, ProjectFolder, talking
 
 Image = Annotated[
-    Path, typer.Option(help="Movie: TIFF, OME-TIFF, zarr, OME-Zarr, a folder of TIFFs.")
+    Path | None,
+    typer.Option(help="Movie: TIFF, OME-TIFF, zarr, OME-Zarr, a folder of TIFFs."),
+]
+Images = Annotated[
+    Path | None,
+    typer.Option(
+        help="Images of single cells instead of a movie: a folder (subfolders are "
+        "classes), or a TIFF of pages, npy, npz, zarr."
+    ),
+]
+Labels = Annotated[
+    Path | None,
+    typer.Option(
+        help="CSV of images: image (name) or index (from 0), class, columns of groups."
+    ),
+]
+GroupBy = Annotated[
+    str | None,
+    typer.Option(help="Column of --labels; images of one group are held out together."),
+]
+Tile = Annotated[
+    tuple[int, int] | None,
+    typer.Option(help="Height and width (px) of the tiles of a montage."),
 ]
 Tracks = Annotated[
     Path | None,
@@ -31,9 +53,14 @@ FrameInterval = Annotated[
 ]
 Axes = Annotated[
     str | None,
-    typer.Option(help="Axes of the image, e.g. TZCYX, where metadata are wrong."),
+    typer.Option(
+        help="Axes, where metadata are wrong: of a movie e.g. TZCYX, of images e.g. "
+        "NCYX."
+    ),
 ]
-Name = Annotated[str | None, typer.Option(help="What to call the movie.")]
+Name = Annotated[
+    str | None, typer.Option(help="What to call the movie, or the set of images.")
+]
 
 
 def simulate(
@@ -84,9 +111,27 @@ def simulate(
 
 def new(
     project: ProjectFolder,
-    image: Image,
+    image: Image = None,
     tracks: Tracks = None,
     masks: Masks = None,
+    images: Images = None,
+    labels: Labels = None,
+    group_by: GroupBy = None,
+    tile: Tile = None,
+    size: Annotated[
+        int | None,
+        typer.Option(
+            help="Width of a crop as it is kept, a multiple of 16 px (64; less where "
+            "all images are smaller)."
+        ),
+    ] = None,
+    sizing: Annotated[
+        str | None,
+        typer.Option(
+            help="How images are brought to that size: noise, mean, constant:20, "
+            "resize; one for all channels, or one for each."
+        ),
+    ] = None,
     pixel_size: PixelSize = None,
     frame_interval: FrameInterval = None,
     fov: Annotated[
@@ -105,14 +150,18 @@ def new(
     ] = "max",
     axes: Axes = None,
     classes: Annotated[
-        str,
-        typer.Option(help="Classes to tell apart; the second is score ≥ 0."),
-    ] = "interphase,metaphase",
+        str | None,
+        typer.Option(
+            help="Classes to tell apart; of two, the second is score ≥ 0. By default "
+            "interphase,metaphase, or those that folders or labels of images say."
+        ),
+    ] = None,
     name: Name = None,
     as_json: Json = False,
 ) -> None:
-    """Make a project of a movie and its tracks, and crop every cell."""
+    """Make a project of a movie and its tracks, or of images of single cells."""
     with talking(as_json) as talk:
+        from napari_cellsci.cells.sizing import sizing_from_text
         from napari_cellsci.project import Project
 
         with Project.create(
@@ -120,6 +169,12 @@ def new(
             image=image,
             tracks=tracks,
             masks=masks,
+            images=images,
+            labels=labels,
+            group_by=group_by,
+            tile=tile,
+            size=size,
+            sizing=None if sizing is None else sizing_from_text(sizing),
             axes=axes,
             pixel_size=pixel_size,
             frame_interval=frame_interval,
@@ -127,32 +182,41 @@ def new(
             fov_px=fov_px,
             channels=_channels(channel),
             z=_plane(z),
-            classes=classes.split(","),
+            classes=None if classes is None else classes.split(","),
             name=name,
             on_event=talk.on_event,
             token=talk.token,
         ) as made:
             info = made.info()
-            width = (
-                f"{made.spec.fov_um:g} µm"
-                if made.spec.fov_um is not None
-                else f"{made.spec.fov_px:g} px"
-            )
-            talk.result(
-                info,
-                f"{project}: {info['cells']:,} cells of "
-                f"{_tracks(made.cells):,} tracks, crops {width} wide. Next: "
-                f"cellsci score {project} -o scores.csv",
-            )
+            skipped = info["movies"][0].get("skipped", [])
+            talk.result({**info, "skipped": skipped}, _made(project, made, info))
 
 
-def _tracks(cells: Any) -> int:
-    return int(cells.groupby(["movie", "track_id"]).ngroups)
+def _made(project: Path, made: Any, info: dict[str, Any]) -> str:
+    cells, spec = made.cells, made.spec
+    width = f"{spec.fov_um:g} µm" if spec.fov_um is not None else f"{spec.fov_px:g} px"
+    if "image" not in cells:
+        tracks = int(cells.groupby(["movie", "track_id"]).ngroups)
+        return (
+            f"{project}: {len(cells):,} cells of {tracks:,} tracks, crops {width} "
+            f"wide. Next: cellsci score {project} -o scores.csv"
+        )
+    labelled = sum(info["labels"].values())
+    groups = cells.loc[cells["group"] != "", "group"].nunique()
+    parts = [f"{len(cells):,} images of single cells"]
+    parts += [f"in {groups:,} groups"] if groups else []
+    parts += [f"{labelled:,} labelled ({', '.join(info['classes'])})"] * bool(labelled)
+    return (
+        f"{project}: {', '.join(parts)}, crops {width} wide. Next: "
+        f"cellsci train-encoder {project}"
+    )
 
 
-def _channels(names: list[str] | None) -> list[int | str]:
+def _channels(names: list[str] | None) -> list[int | str] | None:
+    if not names:
+        return None
     # "0,1" is as good as --channel 0 --channel 1.
-    parts = [part.strip() for name in names or ["0"] for part in name.split(",")]
+    parts = [part.strip() for name in names for part in name.split(",")]
     return [int(part) if part.isdecimal() else part for part in parts]
 
 
@@ -168,49 +232,59 @@ def _plane(z: str) -> Any:
 
 def add(
     project: ProjectFolder,
-    image: Image,
+    image: Image = None,
     tracks: Tracks = None,
     masks: Masks = None,
+    images: Images = None,
+    labels: Labels = None,
+    group_by: GroupBy = None,
+    tile: Tile = None,
     pixel_size: PixelSize = None,
     frame_interval: FrameInterval = None,
     axes: Axes = None,
     name: Name = None,
     as_json: Json = False,
 ) -> None:
-    """Add another movie to a project and crop its cells in the same way."""
+    """Add a movie, or images of single cells, and crop them in the same way."""
     with talking(as_json) as talk:
         from napari_cellsci.project import Project
+        from napari_cellsci.project.image_reading import refuse_both, refuse_neither
 
+        common: dict[str, Any] = {"axes": axes, "pixel_size": pixel_size, "name": name}
+        common |= {"on_event": talk.on_event, "token": talk.token}
         with Project.open(project) as opened:
-            called = opened.add_movie(
-                image,
-                tracks,
-                masks=masks,
-                axes=axes,
-                pixel_size=pixel_size,
-                frame_interval=frame_interval,
-                name=name,
-                on_event=talk.on_event,
-                token=talk.token,
-            )
+            if images is not None:
+                refuse_both(image, tracks, masks)
+                called = opened.add_images(
+                    images, labels=labels, group_by=group_by, tile=tile, **common
+                )
+            else:
+                refuse_neither(image, labels, group_by, tile)
+                called = opened.add_movie(
+                    image, tracks, masks=masks, frame_interval=frame_interval, **common
+                )
             info = opened.info()
-            cells = next(m["cells"] for m in info["movies"] if m["name"] == called)
+            added = next(m for m in info["movies"] if m["name"] == called)
+            sets = {movie["kind"] for movie in info["movies"]}
             talk.result(
-                {"movie": called, **info},
-                f"{project}: {called!r} added with {cells:,} cells; the project has "
-                f"{info['cells']:,} cells in {len(info['movies'])} movies now.",
+                {"movie": called, **info, "skipped": added.get("skipped", [])},
+                f"{project}: {called!r} added with {added['cells']:,} cells; the "
+                f"project has {info['cells']:,} cells in {len(info['movies'])} "
+                f"{'movies' if sets == {'movie'} else 'movies and image sets'} now.",
             )
 
 
 def relocate(
     project: ProjectFolder,
-    image: Annotated[Path, typer.Option(help="Where the movie's file is now.")],
+    image: Annotated[
+        Path, typer.Option(help="Where the movie's file or the images are now.")
+    ],
     movie: Annotated[
         str | None, typer.Option(help="Name of the movie in the project.")
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Tell a project where the file of one of its movies is now."""
+    """Tell a project where a movie's file, or a set's images, are now."""
     with talking(as_json) as talk:
         from napari_cellsci.errors import InputError
         from napari_cellsci.project import Project
@@ -235,7 +309,9 @@ def import_labels(
     csv: Annotated[
         Path,
         typer.Argument(
-            metavar="CSV", help="Columns track_id, t, class; optionally movie, y, x."
+            metavar="CSV",
+            help="Columns track_id, t, class; optionally movie, y, x. Of images: image "
+            "or index, class.",
         ),
     ],
     max_distance: Annotated[

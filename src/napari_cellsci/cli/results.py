@@ -47,6 +47,11 @@ def describe(values: dict[str, Any]) -> str:
 
 
 def _movie(movie: dict[str, Any]) -> str:
+    if movie["kind"] == "images":
+        return (
+            f"{movie['name']}: {movie['cells']:,} images of single cells, "
+            f"{movie['channels']} channel(s)"
+        )
     height, width = movie["shape"]
     size = movie["pixel_size"]
     pixel = "pixel size unknown" if size is None else f"{size:g} µm a pixel"

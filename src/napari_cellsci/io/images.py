@@ -25,7 +25,7 @@ from napari_cellsci.io._image_listing import (
 from napari_cellsci.io._raw import reason
 from napari_cellsci.tasks import CancelToken, Log, OnEvent, Progress, ignore
 
-__all__ = ["ImageSet", "Skipped", "Tile", "open_images"]
+__all__ = ["ImageSet", "Skipped", "Tile", "open_images", "reopen_images"]
 
 KEPT_BYTES = 1 << 28
 """Images of up to this many bytes in all stay in memory once they were read."""
@@ -42,8 +42,8 @@ class ImageSet:
         What the user calls it.
     table : DataFrame
         One row per image: number (its place in the source, from 0), name (unique),
-        source (file and page), height and width (px), class and group ("" = not said).
-        Exact copies of one image are a group.
+        source (file and page), height and width (px), class and group ("" = not said),
+        and digest ("" = not compared). Exact copies of one image are a group.
     entries : sequence of Entry
         The images in the order of the table.
     n_channels : int
@@ -77,6 +77,12 @@ class ImageSet:
     def __len__(self) -> int:
         return len(self.entries)
 
+    @property
+    def fingerprint(self) -> str:
+        """What tells these images from others."""
+        both = "\n".join([*self.table["name"], *self.table["digest"]])
+        return hashlib.sha256(both.encode()).hexdigest()
+
     def image(self, row: int) -> NDArray[Any]:
         """Read the image of a row of the table as (C, H, W), in the set's type.
 
@@ -85,13 +91,14 @@ class ImageSet:
         InputError
             If it cannot be read any more, or is another image now.
         """
-        pixels = self.kept[row] if row in self.kept else _read(self.entries[row])[0]
-        height, width = self.table[["height", "width"]].iloc[row].tolist()
-        if pixels.shape != (self.n_channels, height, width):
+        if row in self.kept:
+            return self.kept[row].astype(self.dtype, copy=False)
+        entry, known = self.entries[row], self.table["digest"].iat[row]
+        pixels = _read(entry)[0]
+        if known and _digest(pixels) != known:
             raise InputError(
-                f"{self.entries[row].source} has the shape {pixels.shape} now, but had "
-                f"{(self.n_channels, height, width)} when it was added: bring the old "
-                "file back."
+                f"{entry.source} of {self.name!r} is not the image it was when it was "
+                "added: bring the old file back."
             )
         return pixels.astype(self.dtype, copy=False)
 
@@ -135,11 +142,11 @@ def open_images(
         return source
     token = token or CancelToken()
     path = Path(source).absolute() if isinstance(source, str | Path) else None
-    called = name or ("images" if path is None else _stem(path))
+    called = name or ("images" if path is None else name_of(path))
     if path is None:
         found = list_arrays(source, axes, called)
     else:
-        found = list_path(path, axes, called)
+        found = list_path(path, axes, name_of(path))
     if tile is not None:
         found = cut_tiles(found, tile)
     seen = _look(found, on_event, token)
@@ -163,6 +170,57 @@ def open_images(
     )
 
 
+def reopen_images(
+    path: Path,
+    *,
+    name: str,
+    stem: str,
+    table: pd.DataFrame,
+    n_channels: int,
+    dtype: np.dtype[Any],
+    axes: str | None = None,
+    tile: Tile | None = None,
+    pixel_size: float | None = None,
+) -> ImageSet:
+    """Open images that were read before, without reading them again.
+
+    Parameters
+    ----------
+    path, name, axes, tile, pixel_size
+        As for `open_images`.
+    stem : str
+        What the file was called by `name_of` when it was first read.
+    table, n_channels, dtype
+        As `open_images` found them.
+
+    Raises
+    ------
+    InputError
+        If images are missing. Whether each is the one it was, is seen when it is read.
+    """
+    found = list_path(path, axes, stem)
+    if tile is not None:
+        found = cut_tiles(found, tile)
+    entries = {entry.name: entry for entry in found.entries}
+    missing = [each for each in table["name"] if each not in entries]
+    if missing:
+        raise InputError(
+            f"{path} has {len(missing)} of the images of {name!r} no more, for example "
+            f"{missing[0]}: bring them back."
+        )
+    return ImageSet(
+        name=name,
+        table=table,
+        entries=[entries[each] for each in table["name"]],
+        n_channels=n_channels,
+        dtype=dtype,
+        path=path,
+        axes_given=axes,
+        tile=tile,
+        pixel_size=pixel_size,
+    )
+
+
 @dataclass
 class _Seen:
     """What was learned of the images by reading each once."""
@@ -172,7 +230,7 @@ class _Seen:
     numbers: list[int] = field(default_factory=list)
     shapes: list[tuple[int, ...]] = field(default_factory=list)
     dtypes: list[np.dtype[Any]] = field(default_factory=list)
-    digests: list[bytes] = field(default_factory=list)
+    digests: list[str] = field(default_factory=list)
     pixel_sizes: list[float | None] = field(default_factory=list)
     kept: dict[int, NDArray[Any]] = field(default_factory=dict)
 
@@ -224,9 +282,10 @@ def _read(entry: Entry) -> tuple[NDArray[Any], float | None]:
     return pixels.astype(native, copy=False), pixel_size
 
 
-def _digest(pixels: NDArray[Any]) -> bytes:
+def _digest(pixels: NDArray[Any]) -> str:
     shape = f"{pixels.shape} {pixels.dtype.str}".encode()
-    return hashlib.sha256(shape + np.ascontiguousarray(pixels).tobytes()).digest()
+    whole = hashlib.sha256(shape + np.ascontiguousarray(pixels).tobytes())
+    return whole.hexdigest()[:16]
 
 
 def _refuse_none(seen: _Seen, called: str) -> None:
@@ -256,7 +315,7 @@ def _common_type(dtypes: Sequence[np.dtype[Any]]) -> np.dtype[Any]:
 
 
 def _table(seen: _Seen) -> pd.DataFrame:
-    first: dict[bytes, str] = {}
+    first: dict[str, str] = {}
     for entry, digest in zip(seen.entries, seen.digests, strict=True):
         first.setdefault(digest, entry.name)
     repeated = pd.Series(seen.digests).duplicated(keep=False).tolist()
@@ -273,6 +332,7 @@ def _table(seen: _Seen) -> pd.DataFrame:
             "width": [shape[2] for shape in seen.shapes],
             "class": [entry.cls for entry in seen.entries],
             "group": groups,
+            "digest": seen.digests,
         }
     )
 
@@ -307,5 +367,6 @@ def _tell(seen: _Seen, found: Listing, on_event: OnEvent) -> None:
         )
 
 
-def _stem(path: Path) -> str:
+def name_of(path: Path) -> str:
+    """Return what a set of images is called: the folder's name, or the file's."""
     return (path.name if path.is_dir() else path.stem) or path.name

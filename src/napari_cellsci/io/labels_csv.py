@@ -11,25 +11,30 @@ import pandas as pd
 from napari_cellsci.errors import InputError
 from napari_cellsci.io._csv_tracks import read_table
 from napari_cellsci.io._raw import check_exists
+from napari_cellsci.io.image_names import is_of_images
 
-COLUMNS = ("movie", "track_id", "t", "y", "x", "class")
+COLUMNS = ("movie", "track_id", "t", "y", "x", "class", "image")
 
 
-def read_labels_csv(path: str | Path) -> pd.DataFrame:
+def read_labels_csv(path: str | Path, *, may_be_empty: bool = False) -> pd.DataFrame:
     """Read a table of class labels.
 
     Parameters
     ----------
     path : path
         CSV with the columns ``t``, ``class`` and ``track_id``, or ``y`` and ``x`` (px)
-        for cells without a track; optional ``movie``; other columns are left out.
+        for cells without a track; optional ``movie``; other columns are left out. For
+        images of single cells the columns ``image`` (its name) or ``index`` (its
+        number from 0) and ``class``, which may be empty.
+    may_be_empty : bool
+        Whether a table of images without a class is read as no labels.
 
     Returns
     -------
     DataFrame
         ``movie`` (str, "" = not said), ``track_id`` (int64, −1 = not said; 0 means the
         same unless the movie has a track 0), ``t`` (int64), ``y``, ``x`` (float64, NaN
-        = not said), ``class`` (str), in the file's order.
+        = not said), ``class``, ``image`` (str), in the file's order.
 
     Raises
     ------
@@ -41,10 +46,15 @@ def read_labels_csv(path: str | Path) -> pd.DataFrame:
     check_exists(path)
     table = read_table(path, as_text=True)
     table.columns = table.columns.astype(str).str.strip().str.lower()
+    of_images = is_of_images(table.columns)
+    if of_images:
+        table = _as_cells(table, may_be_empty)
     _check_columns(table, path.name)
     table = table.fillna("").apply(lambda column: column.str.strip())
     table = table[(table != "").any(axis=1)].reset_index(drop=True)
-    if not len(table):
+    if of_images:  # a table of all images may leave some without a class
+        table = table[table["class"] != ""].reset_index(drop=True)
+    if not len(table) and not (of_images and may_be_empty):
         raise InputError(f"{path.name} has no labels (no rows): choose another file.")
     values = {
         name: _numbers(table, name, path.name) for name in ("track_id", "t", "y", "x")
@@ -53,7 +63,11 @@ def read_labels_csv(path: str | Path) -> pd.DataFrame:
     _refuse(table, np.isnan(values["t"]), "no frame (t)", path.name)
     _refuse(table, table["class"].eq("").to_numpy(), "no class", path.name)
     no_place = np.isnan(values["y"]) | np.isnan(values["x"])
-    _refuse(table, unsaid & no_place, "neither a track nor y and x", path.name)
+    if of_images:
+        nameless = unsaid & table["image"].eq("").to_numpy()
+        _refuse(table, nameless, "neither image nor index", path.name)
+    else:
+        _refuse(table, unsaid & no_place, "neither a track nor y and x", path.name)
     for name in ("track_id", "t"):
         column = np.nan_to_num(values[name])
         wrong = (column < 0) | (column != np.round(column))
@@ -66,8 +80,19 @@ def read_labels_csv(path: str | Path) -> pd.DataFrame:
             "y": values["y"],
             "x": values["x"],
             "class": table["class"],
+            "image": table["image"] if of_images else "",
         }
     )
+
+
+def _as_cells(table: pd.DataFrame, may_be_empty: bool) -> pd.DataFrame:
+    """Write a table of images as one of cells: number and time 0 name a cell too."""
+    known = [name for name in ("movie", "class", "image") if name in table]
+    number = table["index"] if "index" in table and "image" not in table else ""
+    cells = table[known].assign(track_id=number, t="0")
+    if may_be_empty and "class" not in cells:
+        cells["class"] = ""
+    return cells if "image" in cells else cells.assign(image="")
 
 
 def _check_columns(table: pd.DataFrame, name: str) -> None:

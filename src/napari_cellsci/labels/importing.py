@@ -68,17 +68,19 @@ def match_rows(
     rows = _with_movies(rows.assign(row=np.arange(1, len(rows) + 1)), index, path)
     tracked = _has_track(rows, index)
     cell, reason = _match_tracked(rows, tracked, index)
+    _match_images(rows, cell, reason, index)
     _refuse_contradictions(rows, cell, path)
-    _match_nearest(rows, ~tracked, cell, reason, index, max_distance)
+    placed = ~tracked & (rows["image"] == "").to_numpy()
+    _match_nearest(rows, placed, cell, reason, index, max_distance)
     found = cell >= 0
     if not found.any():
         raise InputError(
             f"No row of {path} names a cell of this project (row 1: {reason[0]}): "
-            "check that the labels belong to these tracks."
+            "check that the labels belong to these cells."
         )
     matches = pd.DataFrame({"cell": cell[found], "class": rows["class"][found]})
     unmatched = rows[~found].assign(reason=reason[~found])
-    order = ["row", "movie", "track_id", "t", "y", "x", "class", "reason"]
+    order = ["row", "movie", "track_id", "t", "y", "x", "image", "class", "reason"]
     return (
         matches.drop_duplicates("cell").reset_index(drop=True),
         unmatched[order].reset_index(drop=True),
@@ -88,8 +90,9 @@ def match_rows(
 def _with_movies(
     rows: pd.DataFrame, index: CellIndex, path: str | os.PathLike[str]
 ) -> pd.DataFrame:
-    unsaid = rows["movie"] == ""
-    if unsaid.all() and len(index.movies) == 1:
+    # An image may be found by its name alone.
+    unsaid = (rows["movie"] == "") & (rows["image"] == "")
+    if (rows["movie"] == "").all() and len(index.movies) == 1:
         return rows.assign(movie=index.movies[0])
     if unsaid.any():
         raise InputError(
@@ -122,10 +125,30 @@ def _match_tracked(
         elif tracked[number]:
             row = index.find(movie, track, t)
             if row is None:
-                reason[number] = f"there is no cell of track {track} at time {t}"
+                reason[number] = (
+                    f"there is no image {track}"
+                    if movie in index.image_sets
+                    else f"there is no cell of track {track} at time {t}"
+                )
             else:
                 cell[number] = row
     return cell, reason
+
+
+def _match_images(
+    rows: pd.DataFrame,
+    cell: NDArray[np.int64],
+    reason: NDArray[np.object_],
+    index: CellIndex,
+) -> None:
+    """Find the images of rows that name one."""
+    both = zip(rows["image"].tolist(), rows["movie"].tolist(), strict=True)
+    for number, (name, movie) in enumerate(both):
+        if not name:
+            continue
+        row = index.find_image(name, movie)
+        cell[number] = -1 if row is None else row
+        reason[number] = "" if row is not None else f"there is no image {name!r}"
 
 
 def _refuse_contradictions(

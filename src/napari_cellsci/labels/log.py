@@ -101,8 +101,8 @@ class Labels(LeavingOut):
         Parameters
         ----------
         cell : int or tuple
-            Row id, ``(track_id, t)`` where there is one movie, or
-            ``(movie, track_id, t)``.
+            Row id, ``(track_id, t)`` where there is one movie,
+            ``(movie, track_id, t)``, or ``(image, 0, 0)``.
         cls : str
             Name of one of the project's classes.
         how : str
@@ -296,7 +296,7 @@ class Labels(LeavingOut):
         path : path
             CSV with the columns track_id, t, class, optionally movie, y, x. A row
             without a track (empty, negative, or 0 where no track is called 0) goes to
-            the nearest tracked cell of that frame.
+            the nearest tracked cell of that frame. For images: image or index, class.
         max_distance : float
             How far that cell may be (px).
         add_classes : bool
@@ -319,7 +319,7 @@ class Labels(LeavingOut):
                 "its classes, which are then kept but not trained (--add-classes)."
             )
         matches, unmatched = match_rows(rows, self._cell_index(), max_distance, path)
-        self._import(matches, who or self.who)
+        self.import_cells(matches, who or self.who)
         trained = {known.name for known in self._classes if known.position is not None}
         unused = matches.loc[~matches["class"].isin(trained), "class"]
         return ImportReport(
@@ -352,7 +352,8 @@ class Labels(LeavingOut):
             table.to_csv(temporary, index=False)
         return len(table)
 
-    def _import(self, matches: pd.DataFrame, who: str) -> None:
+    def import_cells(self, matches: pd.DataFrame, who: str) -> None:
+        """Label cells (columns cell, class) as one import of `who`."""
         with self._database.transaction() as inside:
             touched = self._take_in()
             ids = {known.name: known.id for known in self._classes}

@@ -85,9 +85,11 @@ def label_table(
     Returns
     -------
     DataFrame
-        Columns movie, track_id, t, y, x, class, annotator, when, how; index = row id.
+        Columns movie, (image,) track_id, t, y, x, class, annotator, when, how; index =
+        row id.
     """
-    table = cells.loc[labels.index, ["movie", "track_id", "t", "y", "x"]].copy()
+    image = [name for name in ("image",) if name in cells]
+    table = cells.loc[labels.index, ["movie", *image, "track_id", "t", "y", "x"]].copy()
     origins = [state.origin(row) for row in labels.index.tolist()]
     table["class"] = labels
     table["annotator"] = [action.who if action else "" for action in origins]

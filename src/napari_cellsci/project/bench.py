@@ -11,13 +11,15 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from napari_cellsci.cells.spec import CropSpec
-from napari_cellsci.errors import InputError
-from napari_cellsci.io.movies import Movie
+from napari_cellsci.errors import InputError, ProjectError
+from napari_cellsci.io.images import ImageSet
+from napari_cellsci.io.movies import Movie, open_movie
 from napari_cellsci.project.arrays import ArrayRooms
+from napari_cellsci.project.image_files import COPY, SHEET, reopen_set
 from napari_cellsci.project.movie_files import reopen
 from napari_cellsci.project.movies import MovieInfo, read_movies
 from napari_cellsci.project.store import FILE_NAME, Store
-from napari_cellsci.project.tables import read_cells
+from napari_cellsci.project.tables import read_cells, read_images
 
 
 class Bench:
@@ -87,13 +89,47 @@ class Bench:
         """Open the file of a movie, once."""
         with self._lock:
             if info.id not in self._open:
-                self._open[info.id] = reopen(info, self.folder)
+                self._open[info.id] = (
+                    self._sheet(info) if info.is_images else reopen(info, self.folder)
+                )
             return self._open[info.id]
 
+    def source(self, info: MovieInfo) -> Movie | ImageSet:
+        """Open what crops are cut from: a movie, or images each of their own size.
+
+        Raises
+        ------
+        ProjectError
+            If its files are gone or have changed.
+        """
+        if not info.is_images:
+            return self.movie(info)
+        table = self.images_of(info)
+        return reopen_set(info, self.folder, table, self.rooms.load(COPY, info.id))
+
+    def images_of(self, info: MovieInfo) -> pd.DataFrame:
+        """Return what is known of the images of a set; see `io.images.ImageSet`."""
+        return read_images(self.store, info, self.cells().iloc[info.rows])
+
+    def _sheet(self, info: MovieInfo) -> Movie:
+        data = self.rooms.load(SHEET, info.id)
+        if data is None:
+            raise ProjectError(
+                f"The project's picture of the images {info.name!r} is missing or "
+                "damaged: restore the project folder from a copy."
+            )
+        return open_movie(data, axes="TCYX", name=info.name, pixel_size=info.pixel_size)
+
     def groups(self) -> NDArray[np.int64]:
-        """Return a number per cell that is the same for all cells of a track."""
+        """Return a number per cell that is the same for all cells of a track.
+
+        Images of a named group have the same number, in whatever set they are.
+        """
         cells = self.cells()
         keys = [cells["movie"], cells["track_id"]]
+        if "group" in cells:
+            grouped = (cells["group"] != "").to_numpy()
+            keys = [keys[0].mask(grouped, ""), keys[1].mask(grouped, 0), cells["group"]]
         numbers: NDArray[Any] = cells.groupby(keys, sort=False).ngroup().to_numpy()
         return numbers.astype(np.int64)
 

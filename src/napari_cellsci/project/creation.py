@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -12,14 +13,21 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from napari_cellsci.cells.crops import crop_dtype, crop_movie
+from napari_cellsci.cells.image_crops import crop_images
 from napari_cellsci.cells.normalise import is_blank
 from napari_cellsci.cells.spec import CropSpec
 from napari_cellsci.disk import refuse_taken, whole_folder
+from napari_cellsci.io.images import ImageSet
 from napari_cellsci.io.movies import Movie, open_movie
 from napari_cellsci.labels.classes import add_classes
 from napari_cellsci.project.arrays import ArrayRooms, ArrayWriter, Key
 from napari_cellsci.project.movie_files import fingerprint, read_masks, relative_to
-from napari_cellsci.project.movies import MovieInfo, insert_movie, read_movies
+from napari_cellsci.project.movies import (
+    MovieInfo,
+    insert_movie,
+    read_movies,
+    unique_name,
+)
 from napari_cellsci.project.reading import (
     ImageSource,
     NewMovie,
@@ -48,13 +56,22 @@ def create(
     """Make a project, whole or not at all; see `Project.create` and `read_movie`."""
     refuse_taken(folder)
     new = read_movie(image, tracks, masks, on_event=on_event, token=token, **options)
+    with new_project(folder, new.spec, classes) as (store, home):
+        add_movie(store, home, folder, new, on_event=on_event, token=token)
+
+
+@contextmanager
+def new_project(
+    folder: Path, spec: CropSpec, classes: Sequence[str]
+) -> Iterator[tuple[Store, Path]]:
+    """Give an empty project, and where it is until it becomes `folder` as a whole."""
     with whole_folder(folder) as temporary:
         store = Store.create(temporary / FILE_NAME)
         try:
             with store.transaction() as inside:
-                store.set_setting("spec", new.spec.to_dict())
+                store.set_setting("spec", spec.to_dict())
                 add_classes(inside, classes, trained=True)
-            add_movie(store, temporary, folder, new, on_event=on_event, token=token)
+            yield store, temporary
         finally:
             store.close()
 
@@ -97,7 +114,7 @@ def add_movie(
         token.raise_if_cancelled()
         with store.transaction() as inside:
             known = read_movies(store)
-            name = _unique_name(new.movie.name, [info.name for info in known])
+            name = unique_name(new.movie.name, [info.name for info in known])
             first = sum(info.n_cells for info in known)
             info = _describe(new, name, folder, first, copied, masks_copied)
             movie_id = insert_movie(inside, info)
@@ -119,7 +136,7 @@ def tell_twin(
         All cells of the project.
     new : NewMovie
     """
-    name = _unique_name(new.movie.name, [info.name for info in infos])
+    name = unique_name(new.movie.name, [info.name for info in infos])
     where = ["track_id", "t", "y", "x"]
     wanted = new.cells[where].to_numpy(dtype=np.float64)
     for info in infos:
@@ -136,25 +153,37 @@ def tell_twin(
 
 def cut_into(
     writer: ArrayWriter,
-    movie: Movie,
+    source: Movie | ImageSet,
     cells: pd.DataFrame,
     spec: CropSpec,
     movie_id: int | None,
     on_event: OnEvent,
     token: CancelToken | None,
+    sheet: NDArray[Any] | None = None,
 ) -> None:
-    """Write the crops of a movie's cells, and which of them are blank."""
+    """Write the crops of cells, and which of them are blank.
+
+    Images of a set are also laid on its `sheet` (C, Y, X) where one is given.
+    """
     shape = (len(cells), spec.n_channels, spec.size, spec.size)
-    dtype = crop_dtype(movie.dtype, spec, movie.pixel_size)
+    dtype = crop_dtype(source.dtype, spec, source.pixel_size)
     crops = writer.new(
-        Key("crops", spec.hash), shape, dtype, movie_id=movie_id, file_name=movie.name
+        Key("crops", spec.cut.hash),
+        shape,
+        dtype,
+        movie_id=movie_id,
+        file_name=source.name,
     )
-    crop_movie(movie, cells, spec, out=crops, on_event=on_event, token=token)
+    listening: dict[str, Any] = {"out": crops, "on_event": on_event, "token": token}
+    if isinstance(source, ImageSet):
+        crop_images(source, spec, sheet=sheet, **listening)
+    else:
+        crop_movie(source, cells, spec, **listening)
     writer.save(
-        Key("crops", spec.hash, "blank"),
+        Key("crops", spec.cut.hash, "blank"),
         blank_rows(crops),
         movie_id=movie_id,
-        file_name=f"{movie.name}.blank",
+        file_name=f"{source.name}.blank",
     )
 
 
@@ -211,14 +240,6 @@ def _point_at_copies(inside: sqlite3.Connection, movie_id: int) -> None:
             f"kind = ? AND variant = ? AND movie_id = ?), {column}) WHERE id = ?",
             (key.kind, key.variant, movie_id, movie_id),
         )
-
-
-def _unique_name(wanted: str, taken: Sequence[str]) -> str:
-    name, number = wanted, 1
-    while name in taken:
-        number += 1
-        name = f"{wanted}-{number}"
-    return name
 
 
 def _describe(

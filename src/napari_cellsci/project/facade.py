@@ -10,17 +10,26 @@ from typing import Any, Literal, Self
 
 import pandas as pd
 
+from napari_cellsci.cells.sizing import Sizing
 from napari_cellsci.cells.spec import CropSpec
 from napari_cellsci.io.movies import Movie
 from napari_cellsci.labels import Labels
 from napari_cellsci.labels.classes import checked_names
-from napari_cellsci.project import creation, generations, models, reading
+from napari_cellsci.project import (
+    creation,
+    generations,
+    image_reading,
+    image_sets,
+    models,
+    reading,
+)
 from napari_cellsci.project.bench import Bench
 from napari_cellsci.project.crop_store import CropStore
 from napari_cellsci.project.face_analysis import AnalysisFace
 from napari_cellsci.project.face_attacks import AttacksFace
 from napari_cellsci.project.face_filter import FilterFace
 from napari_cellsci.project.face_formulas import FormulasFace
+from napari_cellsci.project.face_images import ImagesFace
 from napari_cellsci.project.face_labels import LabelsFace
 from napari_cellsci.project.face_latents import LatentsFace
 from napari_cellsci.project.face_layouts import LayoutsFace
@@ -28,10 +37,16 @@ from napari_cellsci.project.face_models import ModelsFace
 from napari_cellsci.project.face_networks import NetworksFace
 from napari_cellsci.project.face_runs import RunsFace
 from napari_cellsci.project.face_search import SearchFace
+from napari_cellsci.project.image_choice import ImageChoice
+from napari_cellsci.project.image_files import relocate_set
+from napari_cellsci.project.image_reading import ImageOptions
 from napari_cellsci.project.movie_files import masks_of, relocate
 from napari_cellsci.project.movies import MovieInfo
 from napari_cellsci.project.summary import summarise
 from napari_cellsci.tasks import CancelToken, Done, OnEvent, ignore
+
+CLASSES = ("interphase", "metaphase")
+"""What cells of movies are told apart by unless other classes are named."""
 
 
 class Project(
@@ -42,6 +57,7 @@ class Project(
     SearchFace,
     RunsFace,
     LabelsFace,
+    ImagesFace,
     AttacksFace,
     FormulasFace,
     FilterFace,
@@ -62,49 +78,72 @@ class Project(
         cls,
         path: str | os.PathLike[str],
         *,
-        image: reading.ImageSource,
+        image: reading.ImageSource = None,
         tracks: reading.TrackSource = None,
         masks: Any = None,
+        images: Any = None,
+        labels: str | os.PathLike[str] | None = None,
+        group_by: str | None = None,
+        tile: tuple[int, int] | None = None,
+        sizing: Sequence[Sizing] | None = None,
         axes: str | None = None,
         pixel_size: float | None = None,
         frame_interval: float | None = None,
         fov_um: float | None = None,
         fov_px: float | None = None,
-        size: int = 64,
-        channels: Sequence[int | str] = (0,),
+        size: int | None = None,
+        channels: Sequence[int | str] | None = None,
         z: int | Literal["max"] = "max",
-        classes: Sequence[str] = ("interphase", "metaphase"),
+        classes: Sequence[str] | None = None,
         name: str | None = None,
         on_event: OnEvent = ignore,
         token: CancelToken | None = None,
     ) -> Self:
-        """Make a project of one movie and crop all its cells.
+        """Make a project of a movie, or of images of single cells, and crop all cells.
 
         Parameters
         ----------
         path : path
             The folder to make; it does not exist yet, or is empty.
-        image : path, array or Movie
+        image : path, array or Movie, optional
         tracks : path, array (N, 4 or 5), DataFrame or Tracks, optional
             Without tracks the objects of `masks` are linked.
         masks : path or array (T, Y, X), optional
             Integer labels, for measuring the cells.
+        images : path, array, or sequence of arrays, optional
+            Images of single cells instead of a movie: a folder (several subfolders
+            are classes), a TIFF of many pages, npy, npz, zarr; see
+            `io.images.open_images`.
+        labels : path, optional
+            CSV with the columns image (name) or index (number from 0), class, and
+            any column of groups.
+        group_by : str, optional
+            Column of `labels`: images of one group are together held out or trained
+            on. By default ``group`` if there is one, else each image is its own.
+        tile : tuple of int, optional
+            Height and width (px) of the tiles that montages are cut into.
+        sizing : sequence of Sizing, optional
+            How images are brought to the size of a crop; padded with noise like
+            their border's by default.
         axes : str, optional
-            Of the image, where its metadata are wrong or missing.
+            Of the image, where its metadata are wrong or missing; of images with N
+            for the images, for example "NCYX".
         pixel_size, frame_interval : float, optional
             µm and seconds; win over the metadata.
         fov_um, fov_px : float, optional
-            Width of a crop in µm (default 21.3, the paper's) or in movie px.
-        size : int
-            Width of a crop as it is stored (px).
-        channels : sequence of int or str
-            Channels of the movie that make a crop.
+            Width of a crop in µm (default 21.3, the paper's) or in movie px. Of
+            images by default what holds nearly all of them whole.
+        size : int, optional
+            Width of a crop as it is stored (px): 64, less where all images are smaller.
+        channels : sequence of int or str, optional
+            Channels that make a crop: by default the first of a movie, all of images.
         z : int or "max"
             Plane of a stack, or its maximum projection.
-        classes : sequence of str
-            Classes to tell apart; with two, the second is the one with scores ≥ 0.
+        classes : sequence of str, optional
+            Classes to tell apart; with two, the second is the one with scores ≥ 0. By
+            default interphase and metaphase, or what folders and labels of images say.
         name : str, optional
-            Of the movie.
+            Of the movie, or of the set of images.
         on_event, token
             Listener and cancel token.
 
@@ -116,20 +155,40 @@ class Project(
             If the token asks for it; nothing is left behind.
         """
         folder = Path(path).absolute()
-        creation.create(
-            folder,
-            image,
-            tracks,
-            masks,
-            classes=checked_names(classes),
-            choose=reading.Choice(fov_um, fov_px, size, tuple(channels), z),
-            axes=axes,
-            name=name,
-            pixel_size=pixel_size,
-            frame_interval=frame_interval,
-            on_event=on_event,
-            token=token,
-        )
+        named = None if classes is None else checked_names(classes)
+        listening: dict[str, Any] = {"on_event": on_event, "token": token}
+        if images is not None:
+            image_reading.refuse_both(image, tracks, masks)
+            csv = None if labels is None else Path(labels)
+            image_sets.create(
+                folder,
+                images,
+                ImageOptions(axes, tile, name, pixel_size, csv, group_by),
+                ImageChoice(fov_um, fov_px, size, channels, sizing),
+                classes=named,
+                **listening,
+            )
+        else:
+            image_reading.refuse_neither(image, labels, group_by, tile)
+            creation.create(
+                folder,
+                image,
+                tracks,
+                masks,
+                classes=named or CLASSES,
+                choose=reading.Choice(
+                    fov_um,
+                    fov_px,
+                    64 if size is None else size,
+                    (0,) if channels is None else tuple(channels),
+                    z,
+                ),
+                axes=axes,
+                name=name,
+                pixel_size=pixel_size,
+                frame_interval=frame_interval,
+                **listening,
+            )
         on_event(Done("Making the project"))
         return cls.open(folder)
 
@@ -220,17 +279,20 @@ class Project(
         return masks_of(info, self._bench.folder)
 
     def relocate_movie(self, name: str, path: str | os.PathLike[str]) -> None:
-        """Say where the file of a movie is now.
+        """Say where the file of a movie, or the images of a set, are now.
 
         Raises
         ------
         InputError
-            If `path` is not the file that was added.
+            If `path` is not what was added.
         """
-        relocate(
-            self._bench.store, self._bench.info(name), Path(path), self._bench.folder
-        )
-        self._bench.forget()
+        bench, info = self._bench, self._bench.info(name)
+        if info.is_images:
+            table = bench.images_of(info)
+            relocate_set(bench.store, info, Path(path), bench.folder, table)
+        else:
+            relocate(bench.store, info, Path(path), bench.folder)
+        bench.forget()
 
     def add_movie(
         self,
@@ -288,7 +350,11 @@ class Project(
 
     @property
     def cells(self) -> pd.DataFrame:
-        """All cells: index = row id; movie, track_id, t, y, x (px), … properties."""
+        """All cells: index = row id; movie, track_id, t, y, x (px), … properties.
+
+        Images of single cells have t 0, their number as track_id, image (the name),
+        group, original_height and original_width (px).
+        """
         return self._bench.cells().copy()
 
     def __len__(self) -> int:

@@ -51,11 +51,11 @@ def crops_of(
     if found is not None and blank is not None:
         return found
     spec.refuse_misfit(info.name, info.shape, info.pixel_size)
-    movie = bench.movie(info)
+    source = bench.source(info)
     cells = bench.cells().iloc[info.rows]
     _forget(bench, "crops", spec.hash, info.id)
     with bench.rooms.writing() as writer:
-        cut_into(writer, movie, cells, spec, info.id, on_event, token)
+        cut_into(writer, source, cells, spec, info.id, on_event, token)
         writer.flush()
         with bench.store.transaction() as inside:
             writer.register(inside)

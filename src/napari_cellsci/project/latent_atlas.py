@@ -229,7 +229,7 @@ def _fingerprint(bench: Bench) -> str:
     cells = bench.cells()
     for name in cells.columns:
         digest.update(str(name).encode())
-        if name == "movie":
+        if cells[name].dtype == object:
             digest.update("\n".join(map(str, cells[name].unique())).encode())
             continue
         digest.update(np.ascontiguousarray(cells[name].to_numpy()).tobytes())

@@ -162,7 +162,30 @@ def _latents(connection: sqlite3.Connection) -> None:
         connection.execute(statement)
 
 
-MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (_first, _latents)
+_IMAGES = (
+    "ALTER TABLE movies ADD COLUMN kind TEXT NOT NULL DEFAULT 'movie'",
+    "ALTER TABLE movies ADD COLUMN reading TEXT NOT NULL DEFAULT '{}'",
+    """CREATE TABLE images (
+        cell_id INTEGER PRIMARY KEY REFERENCES cells(id),
+        name TEXT NOT NULL,
+        source TEXT NOT NULL,
+        group_name TEXT NOT NULL,
+        digest TEXT NOT NULL
+    )""",
+)
+
+
+def _images(connection: sqlite3.Connection) -> None:
+    """Add sets of images of single cells, beside movies."""
+    for statement in _IMAGES:
+        connection.execute(statement)
+
+
+MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (
+    _first,
+    _latents,
+    _images,
+)
 """Entry n takes a database from schema version n to n + 1."""
 
 SCHEMA_VERSION = len(MIGRATIONS)

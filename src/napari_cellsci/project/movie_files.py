@@ -182,6 +182,11 @@ def relocate(store: Store, info: MovieInfo, path: Path, folder: Path) -> None:
             f"{path} is not the file that was added as {info.name!r}: give that file, "
             "or add this one as another movie."
         )
+    note_place(store, info, path, folder)
+
+
+def note_place(store: Store, info: MovieInfo, path: Path, folder: Path) -> None:
+    """Write down where a movie or a set of images is now, which was checked."""
     with store.transaction() as inside:
         inside.execute(
             "UPDATE movies SET path = ?, relative_path = ? WHERE id = ?",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -35,6 +35,12 @@ class MovieInfo:
     n_cells : int
     id, first_cell : int
         Row in the database; row id of its first cell.
+    kind : {"movie", "images"}
+        "images" is a set of images of single cells: `path` is where they are, and the
+        frame a sheet on which they lie side by side.
+    reading : mapping
+        How the images are found again (``stem``, ``tile`` of a montage), and which
+        files were ``skipped`` and why.
     """
 
     name: str
@@ -59,6 +65,13 @@ class MovieInfo:
     graph: Mapping[int, list[int]] = field(default_factory=dict)
     id: int = 0
     first_cell: int = 0
+    kind: str = "movie"
+    reading: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def is_images(self) -> bool:
+        """Whether it is a set of images of single cells."""
+        return self.kind == "images"
 
     @property
     def rows(self) -> slice:
@@ -96,6 +109,8 @@ def _info(row: sqlite3.Row) -> MovieInfo:
         graph={int(child): list(parents) for child, parents in graph.items()},
         id=row["id"],
         first_cell=row["first_cell"],
+        kind=row["kind"],
+        reading=json.loads(row["reading"]),
     )
 
 
@@ -128,6 +143,8 @@ def insert_movie(inside: sqlite3.Connection, info: MovieInfo) -> int:
         "graph": json.dumps({str(k): list(map(int, v)) for k, v in info.graph.items()}),
         "first_cell": info.first_cell,
         "n_cells": info.n_cells,
+        "kind": info.kind,
+        "reading": json.dumps(dict(info.reading)),
         "added_at": datetime.now(UTC).isoformat(timespec="seconds"),
     }
     cursor = inside.execute(
@@ -136,6 +153,15 @@ def insert_movie(inside: sqlite3.Connection, info: MovieInfo) -> int:
         tuple(values.values()),
     )
     return int(cursor.lastrowid or 0)
+
+
+def unique_name(wanted: str, taken: Sequence[str]) -> str:
+    """Return a name that no movie has yet."""
+    name, number = wanted, 1
+    while name in taken:
+        number += 1
+        name = f"{wanted}-{number}"
+    return name
 
 
 def refuse_bad_pixel_size(pixel_size: float | None) -> None:

@@ -13,6 +13,7 @@ from napari_cellsci.disk import whole_file
 from napari_cellsci.project import codes, generations
 from napari_cellsci.project.bench import Bench
 from napari_cellsci.project.models import SHIPPED, load_bundle, read_bundles
+from napari_cellsci.project.tables import IMAGE
 from napari_cellsci.tasks import CancelToken, Done, Log, OnEvent
 
 if TYPE_CHECKING:
@@ -39,7 +40,8 @@ class Scores:
     Parameters
     ----------
     table : DataFrame
-        Index = row id of the cell; columns `SCORE_COLUMNS`.
+        Index = row id of the cell; columns `SCORE_COLUMNS`, and ``image`` and
+        ``group`` behind ``movie`` where cells are images of their own.
     bundle : str
         Name of the bundle.
     bundle_hash : str
@@ -113,7 +115,10 @@ def score(
     seen = _seen(members, code, error, generations.blank(bench, spec))
     cells = bench.cells()
     judged = bundle.judge(seen, member).set_index(cells.index)
-    table = pd.concat([cells[SCORE_COLUMNS[:5]], judged], axis=1)[SCORE_COLUMNS]
+    words = [name for name in IMAGE if name in cells]
+    columns = [SCORE_COLUMNS[0], *words, *SCORE_COLUMNS[1:]]
+    placed = cells[[name for name in columns if name in cells]]
+    table = pd.concat([placed, judged], axis=1)[columns]
     on_event(Done("Scoring"))
     return Scores(table, bundle.name, bundle.hash, bundle.classes, member)
 

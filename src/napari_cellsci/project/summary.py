@@ -36,8 +36,9 @@ def summarise(bench: Bench, labels: Labels) -> dict[str, Any]:
 
 
 def _movie(info: MovieInfo) -> dict[str, Any]:
-    return {
+    known: dict[str, Any] = {
         "name": info.name,
+        "kind": info.kind,
         "path": None if info.path is None else str(info.path),
         "frames": info.n_frames,
         "shape": list(info.shape),
@@ -46,6 +47,9 @@ def _movie(info: MovieInfo) -> dict[str, Any]:
         "frame_interval": info.frame_interval,
         "cells": info.n_cells,
     }
+    if info.is_images:
+        known["skipped"] = info.reading.get("skipped", [])
+    return known
 
 
 def _bundle(info: BundleInfo) -> dict[str, Any]:

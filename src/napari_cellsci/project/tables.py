@@ -14,6 +14,8 @@ from napari_cellsci.project.store import Store
 
 CORE = ["movie", "track_id", "t", "y", "x", "z", "parent", "label_id"]
 """Columns every cell has; z only where some movie has it."""
+IMAGE = ["image", "group"]
+"""Words cells have in projects with images of single cells: the image, its group."""
 _NUMBERS = [
     *(("track_id", "i8"), ("t", "i8"), ("y", "f8"), ("x", "f8"), ("z", "f8")),
     *(("parent", "i8"), ("label_id", "i8")),
@@ -52,6 +54,35 @@ def insert_cells(
         )
 
 
+def insert_images(inside: sqlite3.Connection, first: int, table: pd.DataFrame) -> None:
+    """Add what is known of the images of a set, whose first cell has the row `first`.
+
+    `table` has name, source, group and digest.
+    """
+    columns = (table[name].tolist() for name in ("name", "source", "group", "digest"))
+    rows = zip(range(first, first + len(table)), *columns, strict=True)
+    inside.executemany("INSERT INTO images VALUES (?, ?, ?, ?, ?)", rows)
+
+
+def read_images(store: Store, info: MovieInfo, cells: pd.DataFrame) -> pd.DataFrame:
+    """Return the table of an `io.images.ImageSet` that was added.
+
+    `cells` are those of the set.
+    """
+    found = store.rows(
+        "SELECT name, source, group_name, digest FROM images "
+        "WHERE cell_id >= ? AND cell_id < ? ORDER BY cell_id",
+        (info.rows.start, info.rows.stop),
+    )
+    table = pd.DataFrame(
+        [tuple(row) for row in found], columns=["name", "source", "group", "digest"]
+    )
+    table["number"] = cells["track_id"].to_numpy()
+    for edge in ("height", "width"):
+        table[edge] = cells[f"original_{edge}"].to_numpy(dtype=np.int64)
+    return table
+
+
 def _whole(cells: pd.DataFrame, name: str) -> list[Any]:
     if name not in cells:
         return [0] * len(cells)
@@ -59,7 +90,10 @@ def _whole(cells: pd.DataFrame, name: str) -> list[Any]:
 
 
 def read_cells(store: Store, movies: Sequence[MovieInfo]) -> pd.DataFrame:
-    """Return all cells by row id: `CORE` columns, then properties (NaN = none)."""
+    """Return all cells by row id: `CORE` columns, then properties (NaN = none).
+
+    `IMAGE` columns stand between them where the project has images of single cells.
+    """
     # 9e999 is SQLite's infinity; None has no place among numbers.
     found = store.records(
         "SELECT track_id, t, y, x, ifnull(z, 9e999), parent, label_id FROM cells "
@@ -76,8 +110,19 @@ def read_cells(store: Store, movies: Sequence[MovieInfo]) -> pd.DataFrame:
     table["z"][np.isinf(table["z"])] = np.nan
     if np.isnan(table["z"]).all():
         del table["z"]
+    if any(info.is_images for info in movies):
+        table |= _read_words(store, len(found))
     table |= _read_properties(store, movies, len(found))
     return pd.DataFrame(table, index=pd.RangeIndex(len(found), name="cell"))
+
+
+def _read_words(store: Store, n_cells: int) -> dict[str, Any]:
+    found = {name: np.full(n_cells, "", dtype=object) for name in IMAGE}
+    for cell, image, group in store.rows(
+        "SELECT cell_id, name, group_name FROM images"
+    ):
+        found["image"][cell], found["group"][cell] = image, group
+    return found
 
 
 def _read_properties(
