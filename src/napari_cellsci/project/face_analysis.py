@@ -5,12 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from napari_cellsci.labels import Labels
 from napari_cellsci.project.bench import Bench
 from napari_cellsci.tasks import CancelToken, OnEvent, ignore
 
 if TYPE_CHECKING:
+    from napari_cellsci.project.ablation import Ablation
+    from napari_cellsci.project.channel_prediction import ChannelPrediction
     from napari_cellsci.project.probing import ProbeResult
+    from napari_cellsci.project.shared_information import SharedInformation
 
 
 class AnalysisFace:
@@ -64,3 +70,140 @@ class AnalysisFace:
             on_event,
             token,
         )
+
+    def ablate(
+        self,
+        classes: Sequence[str] | None = None,
+        *,
+        systems: Sequence[str] | None = None,
+        seed: int = 0,
+        on_event: OnEvent = ignore,
+        token: CancelToken | None = None,
+        **settings: Any,
+    ) -> Ablation:
+        """Compare each channel alone with all together, for CNN and probed encoders.
+
+        What is missing is trained; every cell of the table that is complete is kept, so
+        that a table that was stopped goes on where it was. The encoders stay in the
+        project, set aside: they are used where they are named only.
+
+        Parameters
+        ----------
+        classes : sequence of str, optional
+            By default all that are trained and have labels.
+        systems : sequence of str, optional
+            "cnn" and kinds of encoders; by default all.
+        seed : int
+        on_event, token
+        **settings
+            Further fields of `AblationConfig`: preset and steps of the encoders,
+            cnn_steps and cnn_epochs, folds.
+
+        Raises
+        ------
+        InputError
+            If the crops have one channel, or there are too few labels.
+        """
+        from napari_cellsci.project.ablation import AblationConfig, ablate
+
+        if systems is not None:
+            settings["systems"] = tuple(systems)
+        config = AblationConfig(seed=seed, **settings)
+        return ablate(self._bench, self._labels, classes, config, on_event, token)
+
+    def shared_information(
+        self,
+        first: Any = None,
+        second: Any = None,
+        *,
+        seed: int = 0,
+        on_event: OnEvent = ignore,
+        token: CancelToken | None = None,
+    ) -> SharedInformation:
+        """Estimate what two codes of the same cells tell of each other.
+
+        Parameters
+        ----------
+        first, second : str, path, Bundle or Encoder, optional
+            As in `find_encoder`; by default the newest encoders of the first and of the
+            second channel alone.
+        seed : int
+        on_event, token
+
+        Raises
+        ------
+        InputError
+            If there are no such encoders, or too few groups of cells.
+        """
+        from napari_cellsci.project.shared_information import share
+
+        return share(self._bench, first, second, seed, on_event, token)
+
+    def predict_channel(
+        self,
+        source: int | str,
+        target: int | str,
+        *,
+        name: str | None = None,
+        seed: int = 0,
+        on_event: OnEvent = ignore,
+        token: CancelToken | None = None,
+        **settings: Any,
+    ) -> ChannelPrediction:
+        """Learn to predict a channel from another; what is left is told per cell.
+
+        The residual becomes the column ``residual_<source>_<target>`` of `cells`.
+
+        Parameters
+        ----------
+        source, target : int or str
+            Channels of the movie: numbers from 0, or names.
+        name : str, optional
+            Of the model.
+        seed : int
+        on_event, token
+        **settings
+            Further fields of `ChannelConfig`, such as steps.
+
+        Raises
+        ------
+        InputError
+            If the crops have no such channels, or one only.
+        """
+        from napari_cellsci.project.channel_prediction import predict_channel
+        from napari_cellsci.representation.channel_model import ChannelConfig
+
+        config = ChannelConfig(seed=seed, **settings)
+        return predict_channel(
+            self._bench, self._labels, source, target, name, config, on_event, token
+        )
+
+    @property
+    def channel_models(self) -> list[str]:
+        """Names of the models that predict a channel from another, oldest first."""
+        from napari_cellsci.project.channel_prediction import channel_models
+
+        return list(channel_models(self._bench))
+
+    def channel_prediction(self, name: str | None = None) -> ChannelPrediction:
+        """Return what a channel model found; the newest without a name.
+
+        Raises
+        ------
+        InputError
+            If there is none.
+        """
+        from napari_cellsci.project.channel_prediction import load_prediction
+
+        return load_prediction(self._bench, name)
+
+    def predicted_pictures(
+        self, prediction: ChannelPrediction, rows: Sequence[int]
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Return what the channel of some cells should look like, and does (k, S, S).
+
+        Both normalised as crops are; the residual is the second less the first.
+        """
+        from napari_cellsci.project.channel_prediction import predicted_pictures
+
+        return predicted_pictures(self._bench, prediction, rows)

@@ -14,6 +14,7 @@ from napari_cellsci.project.arrays import Key
 from napari_cellsci.project.bench import Bench
 from napari_cellsci.project.creation import cut_into
 from napari_cellsci.project.crop_store import CropStore
+from napari_cellsci.project.models import read_encoders
 from napari_cellsci.project.movies import MovieInfo
 from napari_cellsci.tasks import CancelToken, Log, OnEvent, ignore
 
@@ -89,6 +90,8 @@ def satisfy(bench: Bench, spec: CropSpec, whose: str) -> CropSpec:
     BundleError
         If the movies of the project cannot be cropped that way.
     """
+    if _of_some_channels(bench, spec):
+        return spec
     if spec.n_channels != bench.spec.n_channels:
         raise BundleError(
             f"{whose} reads crops of {spec.n_channels} channel(s), but the crops of "
@@ -105,6 +108,14 @@ def satisfy(bench: Bench, spec: CropSpec, whose: str) -> CropSpec:
                 f"{info.name!r} is not known: make the project with the pixel size."
             ) from error
     return wanted
+
+
+def _of_some_channels(bench: Bench, spec: CropSpec) -> bool:
+    """Return whether an encoder of this project was trained on some of its channels."""
+    fewer = set(spec.channels) < set(bench.spec.channels)
+    return fewer and any(
+        info.summary.get("spec") == spec.to_dict() for info in read_encoders(bench)
+    )
 
 
 def tell_recut(bench: Bench, wanted: CropSpec, whose: str, on_event: OnEvent) -> None:

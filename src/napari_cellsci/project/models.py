@@ -42,6 +42,11 @@ class EncoderInfo:
     made_at: str
     path: Path
 
+    @property
+    def aside(self) -> bool:
+        """Whether it is used only where it is named: never the newest of all."""
+        return bool(self.summary.get("aside", False))
+
 
 @dataclass(frozen=True, slots=True)
 class BundleInfo:
@@ -61,8 +66,8 @@ class BundleInfo:
 
 
 def read_encoders(bench: Bench) -> list[EncoderInfo]:
-    """Return the encoders of the project, oldest first."""
-    return [
+    """Return the encoders of the project: those set aside, then oldest first."""
+    found = [
         EncoderInfo(
             row["name"],
             row["hash"],
@@ -73,6 +78,7 @@ def read_encoders(bench: Bench) -> list[EncoderInfo]:
         )
         for row in bench.store.rows("SELECT * FROM encoders ORDER BY id")
     ]
+    return sorted(found, key=lambda info: not info.aside)
 
 
 def read_bundles(bench: Bench) -> list[BundleInfo]:
@@ -114,16 +120,27 @@ def free_name(bench: Bench, table: str, wanted: str | None, stem: str) -> str:
 
 
 def add_encoder(
-    bench: Bench, name: str, encoder: Encoder, run_id: str | None = None
+    bench: Bench,
+    name: str,
+    encoder: Encoder,
+    run_id: str | None = None,
+    *,
+    aside: bool = False,
 ) -> str:
     """Save an encoder and make it part of the project, whole or not at all.
+
+    One that is set `aside` is not taken where the newest encoder is meant.
 
     Returns
     -------
     str
         Its name: another one if somebody took `name` while it was trained.
     """
-    summary = {"spec": encoder.spec.to_dict(), "config": encoder.config.to_dict()}
+    summary: dict[str, Any] = {
+        "spec": encoder.spec.to_dict(),
+        "config": encoder.config.to_dict(),
+        **({"aside": True} if aside else {}),
+    }
     with _placed(bench, ENCODERS, name) as (temporary, register):
         encoder.save(temporary)
         with register() as inside:
@@ -137,7 +154,7 @@ def add_encoder(
                 os.rename(temporary, bench.folder / ENCODERS / name)
                 return name
     other = free_name(bench, "encoders", None, name)
-    return add_encoder(bench, other, encoder, run_id)
+    return add_encoder(bench, other, encoder, run_id, aside=aside)
 
 
 def add_bundle(bench: Bench, bundle: Bundle, run_id: str | None = None) -> Bundle:

@@ -16,6 +16,7 @@ from napari_cellsci.labels import Labels
 from napari_cellsci.project import codes
 from napari_cellsci.project.bench import Bench
 from napari_cellsci.project.models import read_encoders
+from napari_cellsci.project.usable import usable_only
 from napari_cellsci.tasks import CancelToken, OnEvent
 
 if TYPE_CHECKING:
@@ -175,7 +176,8 @@ def cells_of_classes(
 ) -> tuple[tuple[str, ...], ClassedCells]:
     """Return the classes that are meant and the cells labelled as one of them.
 
-    By default those that are trained and have labels.
+    By default those that are trained and have labels. Cells that are filtered out are
+    passed over where the project is set so.
 
     Raises
     ------
@@ -184,6 +186,8 @@ def cells_of_classes(
     """
     labels.refresh()
     series = labels.as_series()
+    if usable_only(bench):
+        series = series[~series.index.isin(labels.left_out)]
     known = [known.name for known in labels.classes]
     if classes is None:
         trained = [one.name for one in labels.classes if one.position is not None]
