@@ -119,6 +119,63 @@ def test_charts_show_what_a_run_has_told(tmp_path: Path) -> None:
         assert all(chart.good.startswith("Good: ") for chart in charts_of(kind))
 
 
+GAME = {
+    "loss_d": 1.0,
+    "loss_g": 0.9,
+    "code_error": 0.4,
+    "variety": 0.7,
+    "mi": 2.0,
+    "real_right": 0.8,
+    "drawn_right": 0.7,
+    "active": 4.0,
+    "val_mse": 1.1,
+}
+
+
+def test_a_game_has_charts_of_its_own(tmp_path: Path) -> None:
+    log = told(tmp_path, *(step(n, **GAME) for n in (10, 20)))
+    charts = charts_of("encoder", log)
+    keys = [chart.key for chart in charts]
+    assert keys == ["game", "right", "code", "terms", "variety", "recon"]
+    assert all(chart.good.startswith("Good: ") for chart in charts)
+    assert len(drawn(charts[0], log)) == 2
+    done = info(tmp_path, RunState.DONE, config={"config": {"kind": "infogan"}})
+    assert words.kind_of(done) == "InfoGAN"
+    assert words.result_words(done, log) == "variety 0.70, 4 latents"
+
+
+def test_a_game_that_tips_over_is_told_early(tmp_path: Path) -> None:
+    fine = told(tmp_path / "fine", *(step(n, **GAME) for n in range(40, 70)))
+    assert not standing.collapse_warning(fine)
+    for name, bad, said in (
+        ("same", {"variety": 0.01}, "draw"),
+        ("mute", {"active": 0.0}, "raise information"),
+        ("sure", {"real_right": 1.0, "drawn_right": 1.0}, "always right"),
+    ):
+        steps = (step(n, **{**GAME, **bad}) for n in range(40, 70))
+        assert said in standing.collapse_warning(told(tmp_path / name, *steps))
+    settings = {"config": {"kind": "infogan", "roth": 2.0, "learning_rate": 2e-4}}
+    ended = {"event": "Ended", "state": "failed", "trouble": "collapsed"}
+    failed = info(tmp_path, RunState.FAILED, config=settings)
+    card = standing.of_run(failed, told(tmp_path / "end", ended), None)
+    assert "one and the same cell" in card.reason
+    assert card.deed == "retry"
+    assert card.changes == {"roth": 4.0, "roth_end": 0.4, "learning_rate": 1e-4}
+
+
+@pytest.mark.parametrize("key", ["encoder", "bvae", "infogan"])
+def test_a_kind_of_encoder_is_a_goal(key: str) -> None:
+    goal = goal_of(key)
+    setup = Setup(key, "quick", {"batch": 32})
+    request = setup.request()
+    assert request.arguments.get("kind", "tcvae") == goal.usual("quick")["kind"]
+    assert Setup.of(request) == setup
+    asked = set(goal.config_class.__dataclass_fields__) - set(goal.hidden)
+    assert ("roth" in asked) == (key == "infogan")
+    assert ("estimator" in asked) == (key == "encoder")
+    assert "learning_rate" in asked
+
+
 def test_each_model_has_its_curve_and_all_a_mean(tmp_path: Path) -> None:
     each = {"held_out": [0.5, 1.0, None], "weights": [9, 9, 9]}
     log = told(tmp_path, {**step(1, loss=1.0), "each": each}, step(2, loss=0.5))

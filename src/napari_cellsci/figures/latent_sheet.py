@@ -69,8 +69,6 @@ def describe_sheet(
 ) -> LatentSheet:
     """Decode what the sheets of a project's latents show."""
     from napari_cellsci.representation.traversals import (
-        HIGH,
-        LOW,
         STEPS,
         effect_map,
         traverse_many,
@@ -89,7 +87,7 @@ def describe_sheet(
     return LatentSheet(
         latents=shown,
         strips=traverse_many(encoder, indices),
-        values=np.linspace(LOW, HIGH, STEPS),
+        values=np.linspace(-encoder.reach, encoder.reach, STEPS),
         effects=np.stack(effects) if effects else blank,
         channels=_channels(project, spec.n_channels),
         title=f"{project.name}: {active} active latents{some}; {silent} inactive",

@@ -136,7 +136,21 @@ def _on_memory(settings: Mapping[str, Any]) -> Advice:
     )
 
 
+def _calmer(settings: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
+    """Return what calms the game of a GAN: words for a button, and settings."""
+    roth = float(f"{max(2 * float(settings.get('roth', 2.0)), 1.0):.2g}")
+    rate = float(f"{float(settings.get('learning_rate', 2e-4)) / 2:.1g}")
+    changes = {"roth": roth, "roth_end": roth / 10, "learning_rate": rate}
+    return f"Run with roth {roth:g}, learning rate {rate:g}", changes
+
+
 def _on_divergence(settings: Mapping[str, Any]) -> Advice:
+    if settings.get("kind") == "infogan":
+        return Advice(
+            "The game between generator and discriminator blew up: more weight on the "
+            "discriminator's gradients and smaller steps calm it.",
+            *_calmer(settings),
+        )
     rate = float(settings.get("learning_rate", 1e-3)) / 3
     rate = float(f"{rate:.1g}")
     return Advice(
@@ -148,6 +162,13 @@ def _on_divergence(settings: Mapping[str, Any]) -> Advice:
 
 
 def _on_collapse(settings: Mapping[str, Any]) -> Advice:
+    if settings.get("kind") == "infogan":
+        return Advice(
+            "The generator draws one and the same cell whatever the code. More weight "
+            "on the discriminator's gradients and smaller steps keep both players in "
+            "the game.",
+            *_calmer(settings),
+        )
     beta = float(settings.get("beta", 10.0))
     lower = float(f"{max(beta / 3, 1.0):.2g}")
     if lower >= beta:

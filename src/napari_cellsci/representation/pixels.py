@@ -26,7 +26,7 @@ USUAL: Bounds = ((-4.0, 4.0),)
 
 def pixel_bounds(spec: CropSpec) -> Bounds:
     """Return the bounds of normalised pixels of each channel; they may be infinite."""
-    return ((-spec.clip, spec.clip),) * spec.n_channels
+    return spec.limits
 
 
 class Scale(nn.Module):

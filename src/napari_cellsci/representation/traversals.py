@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
 Floats = NDArray[np.float32]
 
-LOW, HIGH, STEPS = -3.0, 3.0, 7
-"""Where a strip begins and ends (sd of the prior), and how many pictures it has."""
+STEPS = 7
+"""Pictures of a strip, which goes as far as `Encoder.reach` either way."""
 DELTA = 2.0
 """How far a latent is moved either way for its effect map."""
 CENTRE = 12 / 64
@@ -28,8 +28,8 @@ def traverse(
     latent: int,
     *,
     anchor: NDArray[Any] | None = None,
-    low: float = LOW,
-    high: float = HIGH,
+    low: float | None = None,
+    high: float | None = None,
     steps: int = STEPS,
 ) -> Floats:
     """Decode a strip along one latent.
@@ -41,8 +41,9 @@ def traverse(
         Number of the latent, from 0.
     anchor : array (D,), optional
         Latents of the cell to start from; all 0 by default.
-    low, high : float
-        First and last value of the latent.
+    low, high : float, optional
+        First and last value of the latent; by default the reach of the encoder either
+        way.
     steps : int
         Pictures, at least 1.
 
@@ -67,13 +68,15 @@ def traverse_many(
     latents: Sequence[int],
     *,
     anchor: NDArray[Any] | None = None,
-    low: float = LOW,
-    high: float = HIGH,
+    low: float | None = None,
+    high: float | None = None,
     steps: int = STEPS,
 ) -> Floats:
     """Decode a strip along each of several latents (k, steps, C, S, S)."""
     if steps < 1:
         raise InputError(f"A strip needs at least one picture, not {steps}.")
+    low = -encoder.reach if low is None else low
+    high = encoder.reach if high is None else high
     start = _anchor(encoder, anchor)
     z = np.tile(start, (len(latents), steps, 1))
     for row, latent in enumerate(latents):

@@ -49,12 +49,22 @@ class VAERun(TrainingRun):
             fused=fused,
         )
         self.model, self.optimiser = fabric.setup(self.network, self.adam)
-        self._weights = (
-            focus_weights(self.spec.size, config.focus).to(fabric.device)
-            if config.focus
-            else None
-        )
+        self._weights = self._pixel_weights()
         return {"adam": self.adam}
+
+    def _pixel_weights(self) -> Tensor | None:
+        """Return what pixels count (C, S, S) or (S, S), None if all count alike.
+
+        A Gaussian pixel's deviation is meant in standard deviations of its channel,
+        whatever these are in normalised pixels.
+        """
+        config, units = self.config, torch.tensor(self.spec.units)
+        weights = None
+        if config.focus:
+            weights = focus_weights(self.spec.size, config.focus)
+        if config.pixels == "gaussian" and bool((units != 1).any()):
+            weights = (1 if weights is None else weights) / units[:, None, None] ** 2
+        return None if weights is None else weights.to(self.fabric.device)
 
     def advance(self) -> dict[str, float]:
         """Take one gradient step and return its metrics.

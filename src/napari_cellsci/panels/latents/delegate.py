@@ -54,6 +54,7 @@ class Zones:
     strip: QRectF
     slider: QRectF
     effect: QRectF
+    reach: float = REACH
 
     @property
     def edge(self) -> float:
@@ -68,14 +69,14 @@ class Zones:
     def x_of(self, value: float) -> float:
         """Return where a value of the latent is on the slider."""
         pitch = self.edge + GAP
-        per_unit = pitch * (STEPS - 1) / (2 * REACH)
-        return self.strip.left() + self.edge / 2 + (value + REACH) * per_unit
+        per_unit = pitch * (STEPS - 1) / (2 * self.reach)
+        return self.strip.left() + self.edge / 2 + (value + self.reach) * per_unit
 
     def value_at(self, x: float) -> float:
         """Return the value at a place of the slider, within its ends."""
-        first, last = self.x_of(-REACH), self.x_of(REACH)
+        first, last = self.x_of(-self.reach), self.x_of(self.reach)
         part = (x - first) / max(last - first, 1e-6)
-        return float(np.clip((2 * part - 1) * REACH, -REACH, REACH))
+        return (2 * float(np.clip(part, 0, 1)) - 1) * self.reach
 
 
 def edge_for(width: int) -> float:
@@ -84,7 +85,7 @@ def edge_for(width: int) -> float:
     return float(min(max(room // (STEPS + 1), 12), LARGEST))
 
 
-def zones_of(rect: QRect, name_width: float) -> Zones:
+def zones_of(rect: QRect, name_width: float, reach: float = REACH) -> Zones:
     """Return where the parts of a row are."""
     edge, left, top = edge_for(rect.width()), rect.left() + STEP, rect.top() + STEP
     right = rect.right() - STEP
@@ -99,7 +100,7 @@ def zones_of(rect: QRect, name_width: float) -> Zones:
     strip = QRectF(left, y, STEPS * edge + (STEPS - 1) * GAP, edge)
     slider = QRectF(left, y + edge, strip.width(), SLIDER)
     effect = QRectF(strip.right() + APART, y, edge, edge)
-    return Zones(name, accept, category, bar, strip, slider, effect)
+    return Zones(name, accept, category, bar, strip, slider, effect, reach)
 
 
 class LatentDelegate(QStyledItemDelegate):
@@ -132,7 +133,7 @@ class LatentDelegate(QStyledItemDelegate):
 
     def zones(self, rect: QRect, index: QModelIndex) -> Zones:
         """Return where the parts of a row are."""
-        return zones_of(rect, self._name_width(index))
+        return zones_of(rect, self._name_width(index), self._desk.reach)
 
     def _name_width(self, index: QModelIndex) -> float:
         from qtpy.QtGui import QFontMetricsF
@@ -267,11 +268,12 @@ class LatentDelegate(QStyledItemDelegate):
         if latent >= len(desk.z):
             return
         y = zones.slider.center().y() + 1
-        left, right = zones.x_of(-REACH), zones.x_of(REACH)
+        reach = zones.reach
+        left, right = zones.x_of(-reach), zones.x_of(reach)
         painter.setPen(QPen(QColor(theme.line), 2))
         painter.drawLine(QPointF(left, y), QPointF(right, y))
-        base = zones.x_of(float(np.clip(desk.base[latent], -REACH, REACH)))
-        value = zones.x_of(float(np.clip(desk.z[latent], -REACH, REACH)))
+        base = zones.x_of(float(np.clip(desk.base[latent], -reach, reach)))
+        value = zones.x_of(float(np.clip(desk.z[latent], -reach, reach)))
         moved = abs(value - base) > 0.5
         painter.setPen(QPen(QColor(theme.muted), 1.5))
         painter.drawLine(QPointF(base, y - 4), QPointF(base, y + 4))

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 Floats = NDArray[np.float32]
 REACH = 3.0
-"""Latents are moved between minus and plus this (sd of the prior)."""
+"""How far latents are moved either way while no encoder says otherwise."""
 
 
 class Desk:
@@ -58,6 +58,11 @@ class Desk:
         return self._latents.code
 
     @property
+    def reach(self) -> float:
+        """Latents are moved between minus and plus this (sd of the prior)."""
+        return REACH if self.code is None else self.code.encoder.reach
+
+    @property
     def from_cell(self) -> bool:
         """Whether it starts from a cell, else from zero."""
         return self._from_cell
@@ -73,10 +78,10 @@ class Desk:
         self._start()
 
     def set_value(self, latent: int, value: float) -> None:
-        """Give a latent a value, within −3 and 3."""
+        """Give a latent a value, within the reach of the encoder."""
         if not 0 <= latent < len(self.z):
             return
-        value = float(np.clip(value, -REACH, REACH))
+        value = float(np.clip(value, -self.reach, self.reach))
         if value != self.z[latent]:
             self.z = self.z.copy()
             self.z[latent] = value

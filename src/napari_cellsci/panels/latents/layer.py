@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_cellsci.panels.latents.service import Code
-from napari_cellsci.representation.traversals import HIGH, LOW, traverse
+from napari_cellsci.representation.traversals import traverse
 from napari_cellsci.viewer.navigation import Navigator
 
 if TYPE_CHECKING:
@@ -30,8 +30,8 @@ def add_strip(
 ) -> Any:
     """Add a strip to the viewer, to the right of the movie; return its layer.
 
-    The layer has one more axis than the movie, the latent's value from −3 to 3, and is
-    there at every frame.
+    The layer has one more axis than the movie, the latent's value over its reach, and
+    is there at every frame.
 
     Parameters
     ----------
@@ -49,7 +49,7 @@ def add_strip(
     pictures = traverse(code.encoder, latent, anchor=anchor, steps=STEPS)
     channels = range(pictures.shape[1]) if channel is None else [channel]
     layers = [
-        _add(session, viewer, code.label(latent), pictures[:, c], place, len(channels))
+        _add(session, code, latent, pictures[:, c], place, len(channels))
         for place, c in enumerate(channels)
     ]
     viewer.layers.selection.active = layers[0]
@@ -58,19 +58,22 @@ def add_strip(
 
 def _add(
     session: Session,
-    viewer: Any,
-    name: str,
+    code: Code,
+    latent: int,
     pictures: NDArray[np.float32],
     place: int,
     of: int,
 ) -> Any:
+    viewer: Any = session.viewer
     anchor = session.service(Navigator).anchor()
-    step = (HIGH - LOW) / (STEPS - 1)
+    reach = code.encoder.reach
+    step = 2 * reach / (STEPS - 1)
     size = pictures.shape[-1]
+    name = code.label(latent)
     name = name if of == 1 else f"{name} channel {place}"
     if anchor is None:
         return viewer.add_image(
-            pictures, name=name, scale=(step, 1, 1), translate=(LOW, 0, 0)
+            pictures, name=name, scale=(step, 1, 1), translate=(-reach, 0, 0)
         )
     ndim = anchor.ndim
     shape = [int(n) for n in anchor.data.shape[-ndim:]]
@@ -87,7 +90,7 @@ def _add(
         stack,
         name=name,
         scale=(step, *scale),
-        translate=(LOW, *translate),
+        translate=(-reach, *translate),
         units=("pixel", *anchor.units),
         axis_labels=(AXIS, *anchor.axis_labels),
         multiscale=False,

@@ -11,7 +11,7 @@ import numpy as np
 from napari_cellsci.disk import whole_file
 from napari_cellsci.errors import InputError
 from napari_cellsci.panels.latents.code import opening_lines, source_name
-from napari_cellsci.representation.traversals import HIGH, LOW, STEPS
+from napari_cellsci.representation.traversals import STEPS
 
 if TYPE_CHECKING:
     from napari_cellsci.panels.latents.service import Code
@@ -58,7 +58,7 @@ def save_figure(
     sheet = LatentSheet(
         latents=shown,
         strips=np.stack(strips),
-        values=np.linspace(LOW, HIGH, STEPS),
+        values=np.linspace(-code.encoder.reach, code.encoder.reach, STEPS),
         effects=np.stack(effects),
         channels=tuple(channels) if len(channels) > 1 else ("",),
         title=f"{len(code.atlas.active)} active latents of {code.size}",

@@ -114,6 +114,79 @@ _ENCODER = (
         ),
     ),
 )
+_GAN = (
+    Chart(
+        "game",
+        "Game",
+        "nats",
+        "Good: neither loss goes to 0. Near 1.4, the discriminator only guesses; near "
+        "0, it always knows and the generator learns nothing.",
+        (
+            Line("loss_d", "discriminator", VERMILION),
+            Line("loss_g", "generator", BLUE, main=False),
+        ),
+    ),
+    Chart(
+        "right",
+        "Discriminator",
+        "share it guesses right",
+        "Good: between 0.5 and 0.95. Both at 1 for long means that the game is over: "
+        "raise roth.",
+        (
+            Line("drawn_right", "drawn cells", BLUE),
+            Line("real_right", "real cells", VERMILION, main=False),
+        ),
+    ),
+    Chart(
+        "code",
+        "Code",
+        "½ squared error of the code",
+        "Good: falls far below what guessing gives, a sixth for each latent: the code "
+        "can be read off the cells that are drawn.",
+        (Line("code_error", "drawn cells", GREEN),),
+        log=True,
+    ),
+    Chart(
+        "terms",
+        "Information",
+        "nats",
+        "Good: both rise and level off. Drawn high and held-out low means that real "
+        "cells are not among those it draws.",
+        (
+            Line("mi", "kept by drawn cells, at least", BLUE),
+            Line("val_kl", "held-out cells", PURPLE),
+            Line("gaussian_tc", "Gaussian TC, held-out", ORANGE, main=False),
+        ),
+    ),
+    Chart(
+        "variety",
+        "Variety",
+        "of drawn cells / of real ones",
+        "Good: close to 1. Near 0 all drawn cells are the same one: the generator has "
+        "collapsed.",
+        (Line("variety", "drawn cells", ORANGE),),
+    ),
+    Chart(
+        "recon",
+        "Picture",
+        "error per pixel",
+        "Good: falls below 1, far above what VAEs reach. An InfoGAN is not taught to "
+        "redraw cells; look at the pictures instead.",
+        (Line("val_mse", "held-out cells", VERMILION),),
+        log=True,
+    ),
+    Chart(
+        "penalty",
+        "Gradients",
+        "squared gradient of the discriminator",
+        "Good: stays bounded. A steady rise comes before a game that tips over.",
+        (
+            Line("penalty", "squared gradients", SKY),
+            Line("roth", "their weight", YELLOW, main=False),
+        ),
+        log=True,
+    ),
+)
 _HEADS = (
     Chart(
         "accuracy",
@@ -141,6 +214,8 @@ _HEADS = (
     ),
 )
 _LOOKED = ("val_mse", "val_kl", "gaussian_tc", "active", "variety")
+_OF_GAN = "loss_d"
+"""A metric that only GANs have."""
 _SEARCH = Chart(
     "cloud",
     "Trials",
@@ -154,6 +229,8 @@ def charts_of(kind: str, log: RunLog | None = None) -> tuple[Chart, ...]:
     if kind == "search":
         return (_SEARCH,)
     every = _ENCODER if kind == "encoder" else _HEADS
+    if log is not None and _OF_GAN in log.curves:
+        every = _GAN
     if log is None or not log.curves:
         return every
     return tuple(chart for chart in every if _has(chart, log))

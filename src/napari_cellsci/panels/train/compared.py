@@ -19,6 +19,8 @@ _METRICS = (
     ("tc", "total correlation (nats)"),
     ("gaussian_tc", "Gaussian TC (nats)"),
     ("active", "active latents"),
+    ("variety", "variety of pictures"),
+    ("code_error", "error of the code"),
     ("loss", "objective"),
 )
 

@@ -33,6 +33,7 @@ class SettingsForm(QWidget):
     def __init__(self) -> None:
         super().__init__()
         self._kind: Any = None
+        self._hidden: tuple[str, ...] = ()
         self._usual: dict[str, Any] = {}
         self._widgets: dict[str, Any] = {}
         self._filling = False
@@ -62,8 +63,9 @@ class SettingsForm(QWidget):
         hidden : tuple of str
             Settings that are not asked for here.
         """
-        if kind is not self._kind:
+        if (kind, hidden) != (self._kind, self._hidden):
             self._build(kind, hidden)
+            self._hidden = hidden
         self._kind, self._usual = kind, dict(usual)
         self._filling = True
         for name, widget in self._widgets.items():

@@ -66,10 +66,8 @@ class Goal:
     def usual(self, preset: str) -> dict[str, Any]:
         """Return all settings of a preset, by name; loads torch."""
         kind, own = self.config_class, self.preset(preset).settings
-        if self.verb == "train_encoder":
-            found: dict[str, Any] = kind.preset(preset).to_dict()
-            return found
-        known = kind(**own)
+        encoder = self.verb == "train_encoder"
+        known = kind.preset(preset, **self.fixed) if encoder else kind(**own)
         return {name: getattr(known, name) for name in kind.__dataclass_fields__}
 
 
@@ -88,21 +86,71 @@ def _heads(
     )
 
 
+def _encoder(
+    key: str, title: str, tip: str, presets: tuple[Preset, ...], **fixed: str
+) -> Goal:
+    return Goal(
+        key,
+        title,
+        tip,
+        "train_encoder",
+        "representation.config:EncoderConfig",
+        presets,
+        fixed,
+        labels=False,
+        hidden=("seed", "device", "kind", *_NOT_ASKED[fixed.get("kind", "tcvae")]),
+    )
+
+
+_GAN = ("noise", "information", "roth", "roth_end", "roth_every", "dropout")
+_OF_TC = ("alpha", "gamma", "estimator")
+_NOT_ASKED = {
+    "tcvae": _GAN,
+    "bvae": (*_GAN, *_OF_TC, "quantise"),
+    "infogan": (
+        *_OF_TC,
+        *("activation", "decoder", "networks", "pixels", "sigma_x"),
+        *("beta", "beta_warmup", "symmetry", "focus", "quantise"),
+        *("label_weight", "label_hidden", "precision"),
+    ),
+}
+"""Settings that have no part in a kind of encoder."""
+_QUICK = Preset("quick", "Quick look", "A minute or two: are the crops right?")
+
 # Another scheme is another row here, and a verb of `Project` that trains it.
 GOALS: tuple[Goal, ...] = (
-    Goal(
+    _encoder(
         "encoder",
         "Encoder (β-TCVAE)",
         "Learns a code of few numbers for every cell, from the crops alone",
-        "train_encoder",
-        "representation.config:EncoderConfig",
         (
-            Preset("quick", "Quick look", "A minute or two: are the crops right?"),
+            _QUICK,
             Preset("good", "Good", "Readable reconstructions of a few thousand crops"),
             Preset("paper", "Paper", "arXiv 2402.03115 to the letter: 41,000 steps"),
         ),
-        labels=False,
-        hidden=("seed", "device"),
+    ),
+    _encoder(
+        "bvae",
+        "Encoder (β-VAE)",
+        "A β-TCVAE that weighs all information alike: less independent latents",
+        (
+            _QUICK,
+            Preset("good", "Good", "Readable reconstructions of a few thousand crops"),
+            Preset("paper", "Thesis", "Wider networks, 24,000 steps: a GPU's work"),
+        ),
+        kind="bvae",
+    ),
+    _encoder(
+        "infogan",
+        "Encoder (InfoGAN)",
+        "Draws new cells from a code of ten numbers and reads the code of real ones. "
+        "Cells redrawn from it are less like themselves than by the other encoders",
+        (
+            Preset("quick", "Quick look", "Some minutes: does the game get going?"),
+            Preset("good", "Good", "Half an hour or more on a CPU"),
+            Preset("paper", "Thesis", "Wider networks, 45,000 steps: a GPU's work"),
+        ),
+        kind="infogan",
     ),
     _heads(
         1,
@@ -174,6 +222,10 @@ def goal_of(key: str) -> Goal:
     return next(goal for goal in GOALS if goal.key == key)
 
 
+def _n_fixed(goal: Goal) -> int:
+    return len(goal.fixed)
+
+
 @dataclass(frozen=True, slots=True)
 class Setup:
     """What the user has set up, until it is run.
@@ -230,14 +282,15 @@ class Setup:
         given = dict(request.arguments)
         for name in ("resume", "name"):
             given.pop(name, None)
-        goal = next(
+        fitting = [
             goal
             for goal in GOALS
             if goal.verb == request.verb
             and all(given.get(k) == v for k, v in goal.fixed.items())
-        )
-        for name in goal.fixed:
-            given.pop(name)
+        ]
+        goal = max(fitting, key=_n_fixed)
+        for name in (*goal.fixed, "kind"):
+            given.pop(name, None)
         preset = str(given.pop("preset", "good"))
         seed, device = int(given.pop("seed", 0)), str(given.pop("device", "auto"))
         encoder = given.pop("encoder", None)

@@ -25,6 +25,8 @@ from napari_cellsci.representation.pictures import Pictures
 
 _GAP, _LEFT, _EDGE, _BETWEEN = 2, 54, 64, 6
 ROWS = ("cells", "learnt")
+DRAWN = "new"
+"""Cells that a GAN draws from nothing."""
 
 
 class PictureGrid(QWidget):
@@ -55,6 +57,8 @@ class PictureGrid(QWidget):
                 ROWS, (pictures.crops, pictures.recon), strict=True
             ):
                 self._rows.append((title, _images(crops)))
+            if len(pictures.drawn):
+                self._rows.append((DRAWN, _images(pictures.drawn)))
             for latent, strip in zip(pictures.latents, pictures.strips, strict=True):
                 self._rows.append((f"z{latent}", _images(strip)))
         self.updateGeometry()

@@ -18,6 +18,8 @@ from napari_cellsci.project.run_state import RunState
 from napari_cellsci.project.run_trouble import Trouble, advise
 from napari_cellsci.project.runs import RunInfo
 
+_RECENT, _SURE = 20, 0.98
+"""Of so many steps told last, all must be surer than this."""
 Deed = Literal["", "new", "heads", "use", "retry", "again", "own process"]
 
 
@@ -138,6 +140,8 @@ def collapse_warning(log: RunLog) -> str:
     active, variety = log.last("active"), log.last("variety")
     if active is None or variety is None or log.step < 0.2 * log.total:
         return ""
+    if log.last("loss_d") is not None:
+        return _game_warning(log, active, variety)
     if active == 0:
         return (
             "No latent says anything yet (KL near 0). If that stays, cancel and lower "
@@ -147,5 +151,26 @@ def collapse_warning(log: RunLog) -> str:
         return (
             "All reconstructions look the same yet. If that stays, cancel and lower β "
             "or sigma x."
+        )
+    return ""
+
+
+def _game_warning(log: RunLog, active: float, variety: float) -> str:
+    """Say early that a GAN's game tips over, "" if all is well."""
+    if variety < 0.1:
+        return (
+            "All drawn cells look the same yet: the generator has collapsed or has not "
+            "begun. If that stays, cancel and raise roth or lower the learning rate."
+        )
+    if active == 0:
+        return (
+            "No latent can be read off the cells yet. If that stays, cancel and raise "
+            "information."
+        )
+    right = [log.curves[name].arrays[1] for name in ("real_right", "drawn_right")]
+    if all(len(one) >= _RECENT and one[-_RECENT:].min() >= _SURE for one in right):
+        return (
+            "The discriminator is always right, so that the generator learns little. "
+            "If that stays, cancel and raise roth or lower the learning rate."
         )
     return ""

@@ -11,6 +11,7 @@ from napari_cellsci.project.run_state import RunState
 from napari_cellsci.project.runs import RunInfo
 
 KINDS = {"encoder": "Encoder", "heads": "Heads", "search": "Search"}
+_ENCODERS = {"bvae": "β-VAE", "infogan": "InfoGAN"}
 SIGNS = {
     RunState.QUEUED: "◔",
     RunState.RUNNING: "▶",
@@ -39,6 +40,11 @@ def kind_of(run: RunInfo) -> str:
         return {1: "CNN", 2: "dense heads", 3: "sparse heads"}.get(
             int(scheme), f"scheme {scheme}"
         )
+    name = run.settings.get("kind") or (
+        run.request.arguments.get("kind") if run.request is not None else None
+    )
+    if run.kind == "encoder" and name in _ENCODERS:
+        return _ENCODERS[name]
     return KINDS.get(run.kind, run.kind).lower()
 
 
@@ -91,6 +97,8 @@ def short_state(run: RunInfo, log: RunLog) -> str:
 def result_words(run: RunInfo, log: RunLog) -> str:
     """Say what came out of a run that is done."""
     if run.kind == "encoder" and log.last("active") is not None:
+        if (variety := log.last("variety")) is not None and log.last("loss_d"):
+            return f"variety {variety:.2f}, {log.last('active'):.0f} latents"
         error = log.last("val_mse") or 0.0
         return f"error {error:.3g}, {log.last('active'):.0f} latents"
     if run.kind == "heads":
