@@ -175,7 +175,8 @@ def test_no_part_of_a_step_is_ever_larger_than_epsilon(
     mask = torch.from_numpy(
         np.array(data.draw(st.lists(st.booleans(), min_size=16, max_size=16)))
     )
-    delta = perturbation(unit * mask, epsilon, x=x, clip=1.5 if clipped else None)
+    ends = torch.tensor(-1.5), torch.tensor(1.5)
+    delta = perturbation(unit * mask, epsilon, x=x, clip=ends if clipped else None)
     assert float(delta.abs().max()) <= epsilon
     assert not delta[..., ~mask].any()
     if clipped:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from napari_cellsci.cells._cutter import centre_pixels
 from napari_cellsci.cells._resample import sampling, whole_window
 from napari_cellsci.cells.spec import CropSpec
+from napari_cellsci.explain.way_back import WayBack
 
 Floats = NDArray[np.float32]
 
@@ -124,11 +125,22 @@ def blend_frame(
     return total, count
 
 
-def crop_scale(crops: NDArray[Any]) -> Floats:
+def crop_scale(crops: NDArray[Any], spec: CropSpec | None = None) -> Floats:
     """Return grey levels per normalised unit of crops (n, C, S, S), as (n, C).
 
-    ``max(std, 1/size)``, what the z-score divides by.
+    ``max(std, 1/size)``, what the z-score divides by. With other steps what they
+    divide by in all; where they take a logarithm, the mean over a crop's pixels.
+
+    Parameters
+    ----------
+    crops : array (n, C, S, S)
+        Raw crops.
+    spec : CropSpec, optional
+        How they are normalised, by default by the z-score.
     """
+    if spec is not None and spec.steps:
+        slopes = WayBack.of(crops, spec).slopes
+        return np.asarray(slopes.mean(axis=(2, 3)), np.float32)
     size = crops.shape[-1]
     # The first pixel goes first, so that a camera's offset costs no precision.
     wide = np.asarray(crops, np.float64)
@@ -136,6 +148,14 @@ def crop_scale(crops: NDArray[Any]) -> Floats:
     return np.asarray(np.maximum(deviation, 1 / size), np.float32)
 
 
-def in_grey_levels(delta: NDArray[Any], crops: NDArray[Any]) -> Floats:
-    """Turn perturbations (n, C, S, S) in normalised units into grey levels."""
+def in_grey_levels(
+    delta: NDArray[Any], crops: NDArray[Any], spec: CropSpec | None = None
+) -> Floats:
+    """Turn perturbations (n, C, S, S) in normalised units into grey levels.
+
+    What a crop is normalised by (its mean, its background) stays what it is without
+    the perturbation, and bounds are left aside.
+    """
+    if spec is not None and spec.steps:
+        return np.asarray(WayBack.of(crops, spec)(delta), np.float32)
     return np.asarray(delta * crop_scale(crops)[:, :, None, None], np.float32)

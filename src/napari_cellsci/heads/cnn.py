@@ -14,6 +14,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from napari_cellsci.cells.fitting import fit_spec
 from napari_cellsci.cells.spec import CropSpec
 from napari_cellsci.errors import InputError
 from napari_cellsci.heads.batched import random_streams
@@ -131,7 +132,8 @@ def train_cnn(
     crops : array of shape (n, C, S, S)
         Raw crops of the labelled cells, possibly memory-mapped.
     spec : CropSpec
-        How they were cut; says how they are normalised.
+        How they were cut; says how they are normalised. What that needs of data and
+        does not have yet is fitted to these crops.
     y : int array of shape (n,)
         Classes from 0; with two classes, 1 is the one with scores ≥ 0.
     groups : array of shape (n,)
@@ -163,6 +165,7 @@ def train_cnn(
     check_labels(target, groups, n_classes, class_names)
     if len(crops) != len(y):
         raise InputError(f"{len(y)} labels came with {len(crops)} crops.")
+    spec = fit_spec(spec, crops, on_event=on_event, token=token)
     outputs = n_outputs(n_classes)
     shape: dict[str, Any] = {
         "channels": spec.n_channels,

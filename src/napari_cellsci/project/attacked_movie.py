@@ -13,7 +13,8 @@ from napari_cellsci.cells._cutter import Cutter, fill_values
 from napari_cellsci.errors import InputError
 from napari_cellsci.explain.attacks.sweep import classes_of, evaluate
 from napari_cellsci.explain.attacks.target import Target, height
-from napari_cellsci.explain.blend import Return, blend_frame
+from napari_cellsci.explain.blend import Return, blend_frame, in_grey_levels
+from napari_cellsci.explain.way_back import is_linear
 from napari_cellsci.io.movies import Movie
 from napari_cellsci.io.write import write_movie_tif
 from napari_cellsci.project.attacking import Attacked
@@ -79,15 +80,28 @@ class AttackedMovie:
         some = self.cells_in(t)
         if not some.size or factor == 0:
             return np.zeros(self.shape[1:], np.float32)
-        grey = self.attacked.pixels(some) * self.attacked.scale[some][:, :, None, None]
+        delta = self.attacked.pixels(some) * factor
+        if is_linear(self.attacked.bundle.spec):
+            grey = delta * self.attacked.scale[some][:, :, None, None]
+        else:
+            crops = self._cut(self.original(t), t)
+            grey = in_grey_levels(delta, crops, self.attacked.bundle.spec)
         here = self._times == t
-        found = blend_frame(self.movie.shape, self._yx[here], grey * factor, self.way)
-        return found[0]
+        return blend_frame(self.movie.shape, self._yx[here], grey, self.way)[0]
 
     def frame(self, t: int, factor: float = 1.0) -> Floats:
         """Return an attacked frame (C, Y, X)."""
         original = self.original(t).astype(np.float32)
         return original + self.difference(t, factor)
+
+    def _cut(self, frame: NDArray[Any], t: int) -> Floats:
+        """Cut the attacked cells (k, C, S, S) of frame t out of a picture of it."""
+        spec, yx = self.attacked.spec, self._yx[self._times == t]
+        pixels = np.asarray(frame, np.float32)
+        crops = np.empty((len(yx), len(pixels), spec.size, spec.size), np.float32)
+        cutter = Cutter(spec, self.movie.pixel_size)
+        cutter.cut(pixels, fill_values(pixels), yx, crops)
+        return crops
 
     def recut(
         self,
@@ -112,15 +126,12 @@ class AttackedMovie:
         )
         place = {name: i for i, name in enumerate(attacked.bundle.classes)}
         reference = attacked.table["reference"].map(place).to_numpy(np.int64)
-        cutter = Cutter(spec, self.movie.pixel_size)
         where, scores, classes = [], [], []
         for done, t in enumerate(self.frames.tolist(), start=1):
             if token is not None:
                 token.raise_if_cancelled()
             some = self.cells_in(t)
-            frame = self.frame(t, factor)
-            crops = np.empty((len(some), *frame.shape[:1], spec.size, spec.size), "f4")
-            cutter.cut(frame, fill_values(frame), self._yx[self._times == t], crops)
+            crops = self._cut(self.frame(t, factor), t)
             outputs = evaluate(target, normalise(crops, spec), "image", token=token)
             lead = height(outputs, torch.from_numpy(reference[some]))
             where.append(some)

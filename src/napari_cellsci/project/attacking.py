@@ -17,7 +17,12 @@ from napari_cellsci.errors import InputError
 from napari_cellsci.explain.attacks.gradient import Gradient, gradient
 from napari_cellsci.explain.attacks.minimal import smallest_flip
 from napari_cellsci.explain.attacks.steps import direction, perturbation, pgd
-from napari_cellsci.explain.attacks.sweep import classes_of, encode, evaluate
+from napari_cellsci.explain.attacks.sweep import (
+    classes_of,
+    encode,
+    evaluate,
+    pixel_ends,
+)
 from napari_cellsci.explain.attacks.target import Target, height, push
 from napari_cellsci.explain.blend import crop_scale
 from napari_cellsci.explain.noise import noise_of
@@ -65,7 +70,7 @@ class Attacked:
     before, after : array (n, D) or None
         Latents, where there is an encoder.
     scale : array (n, C)
-        Grey levels per unit of normalised pixels.
+        Grey levels per unit of normalised pixels, the mean over a crop's pixels.
     noise : float or None
         The camera's noise in units of normalised pixels (median over cells).
     """
@@ -284,7 +289,7 @@ class _Batch:
             "gradient": kinds,
             "energy_on_cell": share,
             "area_of_cell": area,
-            "scale": crop_scale(self.raw),
+            "scale": crop_scale(self.raw, self.bundle.spec),
         }
         if code is not None:
             result["before"] = code.numpy()
@@ -305,7 +310,9 @@ class _Batch:
         towards = plan.towards is not None
         way = push(found.outputs.shape[-1], reference, towards)
         unit = direction(found.sign, way, self.mask)
-        clip = self.bundle.spec.clip if plan.clip and plan.space == "image" else None
+        clip = None
+        if plan.clip and plan.space == "image":
+            clip = pixel_ends(self.bundle.spec)
         size = np.full(n, plan.size)
         if plan.kind.startswith("pgd"):
             delta = pgd(

@@ -167,7 +167,9 @@ class AttacksFace:
         crops = generations.crops(bench, spec, on_event=on_event, token=token)
         rows = np.unique(np.linspace(0, len(crops) - 1, 200).astype(np.int64))
         movies = bench.cells().loc[rows, "movie"].unique()
-        return crops, noise_floor(bench, spec, movies, crop_scale(crops[rows]))
+        return crops, noise_floor(
+            bench, spec, movies, crop_scale(crops[rows], bundle.spec)
+        )
 
     def robustness(
         self,

@@ -33,7 +33,7 @@ def crops(
     ProjectError
         If a movie is needed for that and is gone or changed.
     """
-    spec = spec or bench.spec
+    spec = (spec or bench.spec).cut  # the same crops serve every normalisation
     parts = [crops_of(bench, info, spec, on_event, token) for info in bench.movies()]
     return CropStore(parts)
 
@@ -76,7 +76,7 @@ def _forget(bench: Bench, kind: str, made_by: str, movie_id: int) -> None:
 def blank(bench: Bench, spec: CropSpec) -> NDArray[np.bool_]:
     """Return which crops are constant; they have been cut before."""
     parts = [
-        bench.rooms.load(Key("crops", spec.hash, "blank"), info.id)
+        bench.rooms.load(Key("crops", spec.cut.hash, "blank"), info.id)
         for info in bench.movies()
     ]
     return np.concatenate([part for part in parts if part is not None]).astype(bool)
@@ -120,7 +120,7 @@ def _of_some_channels(bench: Bench, spec: CropSpec) -> bool:
 
 def tell_recut(bench: Bench, wanted: CropSpec, whose: str, on_event: OnEvent) -> None:
     """Say that crops other than the project's own are used."""
-    difference = bench.spec.mismatch(wanted)
+    difference = bench.spec.cut.mismatch(wanted.cut)
     if difference is not None:
         on_event(
             Log(

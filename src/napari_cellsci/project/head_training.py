@@ -10,9 +10,12 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_cellsci.cells.fitting import fit_spec
+from napari_cellsci.cells.spec import CropSpec
 from napari_cellsci.errors import InputError
 from napari_cellsci.explain.ood import OodReference
 from napari_cellsci.heads.cnn import CNNConfig, train_cnn
+from napari_cellsci.heads.cnn_network import CropMembers
 from napari_cellsci.heads.dense import DenseConfig, train_dense
 from napari_cellsci.heads.headset import HeadSet
 from napari_cellsci.heads.sparse import SparseConfig, train_sparse
@@ -156,9 +159,13 @@ def _encoder_for(bench: Bench, scheme: int, wanted: EncoderLike) -> Encoder | No
     matching = [
         info
         for info in read_encoders(bench)
-        if info.summary.get("spec") == bench.spec.to_dict()
+        if bench.spec.unfitted == _unfitted(info.summary.get("spec"))
     ]
     return load_encoder(bench, matching[-1].name) if matching else None
+
+
+def _unfitted(spec: Any) -> CropSpec | None:
+    return None if spec is None else CropSpec.from_dict(spec).unfitted
 
 
 def _searched(
@@ -195,6 +202,7 @@ def _train(
         spec = bench.spec if encoder is None else encoder.spec
         spec = generations.satisfy(bench, spec, "The encoder")
         store = generations.crops(bench, spec, on_event=on_event, token=token)
+        spec = fit_spec(spec, store, on_event=on_event, token=token)
         return train_cnn(
             store[cells.rows],
             spec,
@@ -234,6 +242,8 @@ def assemble(
 ) -> Bundle:
     """Put heads together with what tells unusual crops from usual ones."""
     spec = bench.spec if encoder is None else encoder.spec
+    if isinstance(heads.members, CropMembers):
+        spec = heads.members.spec  # with what it was fitted to
     pixels = None
     if encoder is not None:
         code, error = codes.latents(bench, encoder, on_event=on_event, token=token)

@@ -303,7 +303,7 @@ class _Subject:
             raw=raw,
             y=y,
             objects=find_objects(bench, spec, rows, raw),
-            noise=noise_floor(bench, spec, movies, crop_scale(raw)),
+            noise=noise_floor(bench, spec, movies, crop_scale(raw, bundle.spec)),
             seed=seed,
         )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import platform
 import time
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,11 +13,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from napari_cellsci.cells.fitting import fit_spec
 from napari_cellsci.cells.spec import CropSpec
 from napari_cellsci.errors import DeviceMissing, InputError, MemoryShort
 from napari_cellsci.representation.alignment import CELLS, aligned
 from napari_cellsci.representation.config import EncoderConfig, Kind
-from napari_cellsci.representation.data import CropArray, check_crops
+from napari_cellsci.representation.data import CropArray, check_crops, split_rows
 from napari_cellsci.representation.encoder import Encoder
 from napari_cellsci.representation.gan_run import GANRun
 from napari_cellsci.representation.looks import take_look
@@ -109,6 +111,8 @@ def train_encoder(
     check_crops(crops, spec, least=2)
     if resume and run_dir is None:
         raise InputError("To resume a run, name the folder of its checkpoints.")
+    if not spec.fitted:
+        spec = _fitted(spec, crops, config, groups, start_from, listen, token)
     run = _RUNS[config.kind](crops, spec, config, fabric, groups, labels)
     if resume and run_dir is not None:
         run.restore(run_dir)
@@ -125,6 +129,23 @@ def train_encoder(
     encoder = _finish(run, start_from, time.monotonic() - started, token)
     listen(Done("encoder"))
     return encoder
+
+
+def _fitted(
+    spec: CropSpec,
+    crops: CropArray,
+    config: EncoderConfig,
+    groups: NDArray[Any] | None,
+    start_from: Encoder | None,
+    listen: OnEvent,
+    token: CancelToken | None,
+) -> CropSpec:
+    """Fit the normalisation to the training crops, or take over the one begun with."""
+    if start_from is not None and spec.mismatch(start_from.spec) is None:
+        # Weights go on with the pixels that they know.
+        return replace(spec, steps=start_from.spec.steps)
+    rows, _ = split_rows(len(crops), groups, config.validation, config.seed)
+    return fit_spec(spec, crops, rows, on_event=listen, token=token)
 
 
 def new_fabric(config: EncoderConfig, processes: int = 1) -> Fabric:

@@ -9,7 +9,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from napari_cellsci.explain.attacks.sweep import classes_of, evaluate, outputs_along
+from napari_cellsci.explain.attacks.sweep import (
+    Ends,
+    classes_of,
+    evaluate,
+    outputs_along,
+)
 from napari_cellsci.explain.attacks.target import Space, Target
 from napari_cellsci.tasks import CancelToken, OnEvent, Progress, ignore
 
@@ -45,7 +50,7 @@ def smallest_flip(
     space: Space,
     *,
     towards: bool = False,
-    clip: float | None = None,
+    clip: Ends | None = None,
     on_event: OnEvent = ignore,
     token: CancelToken | None = None,
 ) -> Flip:
@@ -68,7 +73,7 @@ def smallest_flip(
     space : {"image", "latent"}
     towards : bool
         Whether `reference` is to be reached.
-    clip : float, optional
+    clip : (Tensor, Tensor), optional
     on_event, token
     """
     wanted = reference.numpy()
@@ -106,7 +111,7 @@ def _classes_at(
     rows: NDArray[np.intp],
     epsilon: Doubles,
     space: Space,
-    clip: float | None,
+    clip: Ends | None,
     token: CancelToken | None,
 ) -> NDArray[np.int64]:
     """Return the classes of some cells, each moved by its own ε."""
@@ -115,5 +120,5 @@ def _classes_at(
     shape = (-1, *[1] * (x.ndim - 1))
     moved = x[chosen] + steps.view(shape) * unit[chosen].float()
     if clip is not None:
-        moved.clamp_(-clip, clip)
+        moved.clamp_(*clip)
     return classes_of(evaluate(target, moved, space, token=token).numpy())

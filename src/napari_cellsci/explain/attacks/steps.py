@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from napari_cellsci.explain.attacks.gradient import gradient
-from napari_cellsci.explain.attacks.sweep import at_most, evaluate
+from napari_cellsci.explain.attacks.sweep import Ends, at_most, evaluate
 from napari_cellsci.explain.attacks.target import Space, Target, height, push
 from napari_cellsci.tasks import CancelToken, OnEvent, Progress, ignore
 
@@ -46,15 +46,16 @@ def direction(
 
 
 def perturbation(
-    unit: Tensor, epsilon: float, *, x: Tensor | None = None, clip: float | None = None
+    unit: Tensor, epsilon: float, *, x: Tensor | None = None, clip: Ends | None = None
 ) -> Tensor:
-    """Return δ = ε · unit; with `clip`, cut so that ``x + δ`` stays within ±clip.
+    """Return δ = ε · unit; with `clip`, cut so that ``x + δ`` stays within its ends.
 
     Every component is exactly −ε, 0 or ε (in float32), or less if it was cut.
     """
     delta = unit.float() * at_most(epsilon)
     if clip is not None and x is not None:
-        low, high = (-clip - x).clamp(max=0), (clip - x).clamp(min=0)
+        low, high = clip
+        low, high = (low - x).clamp(max=0), (high - x).clamp(min=0)
         delta = torch.maximum(torch.minimum(delta, high), low)
     return delta
 
@@ -68,7 +69,7 @@ def fgsm(
     *,
     towards: bool = False,
     mask: Any = None,
-    clip: float | None = None,
+    clip: Ends | None = None,
     token: CancelToken | None = None,
 ) -> Tensor:
     """Return δ of the fast gradient sign method: ``−ε · y± · sign(∇f)``.
@@ -86,8 +87,8 @@ def fgsm(
     towards : bool
     mask : array or Tensor, optional
         Pixels or latents that may change.
-    clip : float, optional
-        Bound of ``x + δ``.
+    clip : (Tensor, Tensor), optional
+        Ends of ``x + δ``; see `pixel_ends`.
     token : CancelToken, optional
 
     Returns
@@ -110,7 +111,7 @@ def pgd(
     steps: int = PGD_STEPS,
     towards: bool = False,
     mask: Any = None,
-    clip: float | None = None,
+    clip: Ends | None = None,
     on_event: OnEvent = ignore,
     token: CancelToken | None = None,
 ) -> Tensor:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 import torch
@@ -19,9 +19,18 @@ from napari_cellsci.explain.attacks.target import (
 from napari_cellsci.tasks import CancelToken
 
 if TYPE_CHECKING:
+    from napari_cellsci.cells.spec import CropSpec
     from napari_cellsci.representation.encoder import Encoder
 
 Doubles = NDArray[np.float64]
+Ends: TypeAlias = tuple[Tensor, Tensor]
+"""Least and greatest value that is allowed; broadcast to what is attacked."""
+
+
+def pixel_ends(spec: CropSpec) -> Ends:
+    """Return the bounds of the normalised pixels of each channel, each (C, 1, 1)."""
+    low, high = torch.tensor(spec.limits).T[:, :, None, None]
+    return low, high
 
 
 def at_most(epsilon: float) -> float:
@@ -65,7 +74,7 @@ def outputs_along(
     space: Space,
     *,
     start: Tensor | None = None,
-    clip: float | None = None,
+    clip: Ends | None = None,
     token: CancelToken | None = None,
 ) -> NDArray[np.float32]:
     """Return the outputs (E, n, outputs) at ``x + ε · unit`` for many ε.
@@ -81,8 +90,8 @@ def outputs_along(
     space : {"image", "latent"}
     start : Tensor of shape (n, outputs), optional
         Outputs at ε = 0 where they are known, which spares one pass.
-    clip : float, optional
-        Bound of what is evaluated.
+    clip : (Tensor, Tensor), optional
+        Ends of what is evaluated; see `pixel_ends`.
     token : CancelToken, optional
     """
     result: NDArray[np.float32] | None = None
@@ -110,14 +119,14 @@ def _along(
     epsilons: Sequence[float] | Doubles,
     space: Space,
     start: Tensor | None,
-    clip: float | None,
+    clip: Ends | None,
 ) -> Tensor:
     wanted = [at_most(float(e)) for e in epsilons if start is None or e != 0]
     shape = (-1, *[1] * x.ndim)
     steps = torch.tensor(wanted, dtype=torch.float32).view(shape)
     moved = torch.addcmul(x, steps, unit.float()).flatten(0, 1)
     if clip is not None:
-        moved.clamp_(-clip, clip)
+        moved.clamp_(*clip)
     if space == "image":
         moved = moved.contiguous(memory_format=torch.channels_last)
     outputs = target.outputs(moved, space)

@@ -74,10 +74,10 @@ class Reconstructor:
 def _reconstruct(
     project: Project, bundle: Bundle, row: int, on_event: OnEvent, token: CancelToken
 ) -> Pair:
-    from napari_cellsci.cells.normalise import zscore
+    from napari_cellsci.cells.normalise import normalised
 
     store: Any = project.crops(bundle.spec, token=token)
     crop = np.asarray(store[row])[np.newaxis]
     assert bundle.encoder is not None
     again = bundle.encoder.reconstruct(crop)[0]
-    return Pair(row, zscore(crop, bundle.spec.clip)[0], np.asarray(again))
+    return Pair(row, normalised(crop, bundle.spec)[0], np.asarray(again))

@@ -78,7 +78,7 @@ class AttackDesk:
         self.target = Target.of(bundle.heads, bundle.encoder, choice.member)
         self.target.check(choice.space)
         self.pixels = normalise(np.asarray(crop)[None], bundle.spec)
-        self.grey = float(crop_scale(np.asarray(crop)[None]).mean())
+        self.grey = float(crop_scale(np.asarray(crop)[None], bundle.spec).mean())
         self._code = self._encode(self.pixels)
         image = choice.space == "image"
         self._x = self.pixels if image else self._known(self._code)
