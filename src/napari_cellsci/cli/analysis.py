@@ -13,7 +13,7 @@ from napari_cellsci.cli.talk import Json, ProjectFolder, talking, use_threads
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from napari_cellsci.project.ablation import Ablation
+    from napari_cellsci.project.ablation_table import Ablation
     from napari_cellsci.project.channel_prediction import ChannelPrediction
     from napari_cellsci.project.probing import ProbeResult
     from napari_cellsci.project.shared_information import SharedInformation
@@ -153,7 +153,7 @@ def ablate(
 
 def _ablated(found: Ablation) -> str:
     """Return the table, a row per system, and what follows from it."""
-    from napari_cellsci.project.ablation import system_title
+    from napari_cellsci.project.ablation_table import system_title
 
     titles = list(found.channel_names.values())
     width = max(24, *(len(title) + 2 for title in titles))

@@ -10,12 +10,12 @@ from numpy.typing import NDArray
 
 from napari_cellsci.figures.probing import GREY, save_figure
 from napari_cellsci.labels.classes import OKABE_ITO
-from napari_cellsci.project.ablation import system_title
+from napari_cellsci.project.ablation_table import system_title
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from napari_cellsci.project.ablation import Ablation
+    from napari_cellsci.project.ablation_table import Ablation
     from napari_cellsci.project.channel_prediction import ChannelPrediction
     from napari_cellsci.project.shared_information import SharedInformation
 

@@ -13,7 +13,7 @@ from napari_cellsci.project.bench import Bench
 from napari_cellsci.tasks import CancelToken, OnEvent, ignore
 
 if TYPE_CHECKING:
-    from napari_cellsci.project.ablation import Ablation
+    from napari_cellsci.project.ablation_table import Ablation
     from napari_cellsci.project.channel_prediction import ChannelPrediction
     from napari_cellsci.project.probing import ProbeResult
     from napari_cellsci.project.shared_information import SharedInformation
@@ -104,7 +104,7 @@ class AnalysisFace:
         InputError
             If the crops have one channel, or there are too few labels.
         """
-        from napari_cellsci.project.ablation import AblationConfig, ablate
+        from napari_cellsci.project.ablation_table import AblationConfig, ablate
 
         if systems is not None:
             settings["systems"] = tuple(systems)
