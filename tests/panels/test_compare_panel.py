@@ -101,7 +101,7 @@ def test_every_model_of_every_scheme_is_compared_and_can_be_used(
     # A point of the plot is that of its model.
     model = thin[1]
     place = panel.plot.place_of(model)
-    near = panel.plot.model_at(place)
+    near = panel.plot.item_at(place)
     assert near is not None
     assert panel.plot.place_of(near) == place
     QTest.mouseMove(panel.plot, place.toPoint())
@@ -142,7 +142,7 @@ def test_sizes_and_accuracies_can_be_exchanged(
         panel.plot.grab()
         assert panel.plot.kind[0] == panel.size_box.currentData()
     panel.rate_box.setCurrentIndex(0)
-    assert len(panel.plot.models) == 8
+    assert len(panel.plot.items) == 8
     several.train_head(2, models=1, min_steps=30, epochs=1, folds=2, name="newer")
     panel.every.setChecked(True)
     compared(qtbot, panel)

@@ -109,12 +109,22 @@ def test_the_movie_stays_where_it_is_when_cells_are_selected(
     window.show()
     session.project = mitosis
     session.set_scores(known_scores(mitosis))
-    qtbot.wait(300)
-    before = window.centralWidget().height()
+    before = settled_height(window.centralWidget(), qtbot)
     for row in (3, None):
         session.select(row)
-        qtbot.wait(100)
-        assert window.centralWidget().height() == before
+        assert settled_height(window.centralWidget(), qtbot) == before
+
+
+def settled_height(widget: Any, qtbot: Any) -> int:
+    """Return the height of a widget once it has been the same for a while."""
+    seen: list[int] = []
+
+    def settled() -> bool:
+        seen.append(widget.height())
+        return len(seen) >= 20 and len(set(seen[-20:])) == 1
+
+    qtbot.waitUntil(settled, timeout=30_000)
+    return seen[-1]
 
 
 def test_a_panel_that_was_closed_is_shown_again(viewer: Any, qtbot: Any) -> None:
