@@ -104,7 +104,7 @@ class AnalysisFace:
         InputError
             If the crops have one channel, or there are too few labels.
         """
-        from napari_cellsci.project.ablation_table import AblationConfig, ablate
+        from napari_cellsci.project.ablation import AblationConfig, ablate
 
         if systems is not None:
             settings["systems"] = tuple(systems)
