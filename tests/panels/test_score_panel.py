@@ -79,10 +79,7 @@ def test_labels_of_other_classes_are_counted_apart(
     mitosis.labels.add_class("junk")
     mitosis.labels.set_many([1, 2, 17], "junk")
     assert panel.called.isVisible()
-    rows = [
-        [panel.called.item(r, c).text() for c in range(panel.called.columnCount())]
-        for r in range(panel.called.rowCount())
-    ]
+    rows = panel.called.texts()
     assert [row[0] for row in rows] == ["interphase", "junk"]
     assert rows[1][1] == "3"
     assert rows[1][-1] == "1"

@@ -1,6 +1,6 @@
 """The keys of labelling: one list for bindings, tooltips, the panel and the docs.
 
-Only letters that napari leaves free, and digits on layers and widgets of ours. Each can
+Only keys that napari leaves free, and digits on layers and widgets of ours. Each can
 be set in napari's preferences, under the name of the plugin.
 """
 
@@ -59,6 +59,12 @@ DEEDS = (
         "K",
         "Go to the next disagreement",
         "Between a label and the classifier",
+    ),
+    Deed(
+        "filter",
+        ".",
+        "Filter the selected cells out, or take them back",
+        "They stay in the project, and undo brings them back",
     ),
     Deed("undo", "U", "Undo what you did last to labels"),
     Deed("redo", "W", "Redo what you undid last"),

@@ -24,6 +24,8 @@ CLASS_SYMBOLS = ("disc", "triangle_up", "diamond", "square", "cross")
 OUTSIDE_SYMBOL = "ring"
 BLANK_SYMBOL = "x"
 FILLED_ALPHA = 0.85
+OUT_ALPHA = 0.25
+"""Opacity of cells that are filtered out."""
 
 
 def codes_shown(session: Session) -> NDArray[np.int64]:
@@ -47,9 +49,14 @@ def paint(
     """
     by = session.display.color_by if by is None else by
     if by == "score" and session.scores is not None:
-        return session.scale.colors(session.scores.score[rows])
-    codes = session.predicted_codes() if by == "prediction" else session.label_codes()
-    return colors_of_codes(codes[rows], tuple(session.palette.values()))
+        colors = session.scale.colors(session.scores.score[rows])
+    else:
+        codes = session.label_codes()
+        if by == "prediction":
+            codes = session.predicted_codes()
+        colors = colors_of_codes(codes[rows], tuple(session.palette.values()))
+    colors[session.left_out[rows], 3] = OUT_ALPHA
+    return colors
 
 
 def fill(session: Session, rows: Any = slice(None)) -> FloatArray:
@@ -57,6 +64,7 @@ def fill(session: Session, rows: Any = slice(None)) -> FloatArray:
     codes = session.label_codes()[rows]
     colors = colors_of_codes(codes, tuple(session.palette.values()), FILLED_ALPHA)
     colors[codes < 0] = 0
+    colors[session.left_out[rows] & (codes >= 0), 3] = OUT_ALPHA
     return colors
 
 

@@ -33,6 +33,8 @@ def describe(session: Session, row: int) -> list[str]:
         phrases += _verdict(scores, row)
     code = int(session.label_codes()[row])
     if code >= 0:
+    if session.left_out[row]:
+        phrases.append("filtered out")
         phrases.append(f"labelled {tuple(session.palette)[code]}")
     return phrases
 

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from psygnal import Signal
 
+from napari_cellsci.viewer.asked import Asked
 from napari_cellsci.viewer.cell_table import CellTable
 from napari_cellsci.viewer.clock import Clock
 from napari_cellsci.viewer.colors import UNLABELLED, ScoreScale
@@ -95,6 +96,8 @@ class Session:
         The current cell changed; carries its row, or None.
     selection_changed : Signal
         The selected cells changed; carries their rows.
+    asked_changed : Signal
+        Someone asks to see the cells of `asked` only, or all again.
     go_requested : Signal
         Someone asks to see a cell: move time, and the camera if it follows.
     """
@@ -107,6 +110,7 @@ class Session:
     display_changed = Signal()
     current_changed = Signal(object)
     selection_changed = Signal(np.ndarray)
+    asked_changed = Signal()
     go_requested = Signal(int)
 
     def __init__(self, viewer: Viewer) -> None:
@@ -127,6 +131,8 @@ class Session:
         self._current: int | None = None
         self._selected: NDArray[np.int64] = np.empty(0, np.int64)
         self._codes: NDArray[np.int64] | None = None
+        self._left_out: NDArray[np.bool_] | None = None
+        self._asked: Asked | None = None
         self.follow_camera = True
         self.follow_track = True
 
@@ -166,7 +172,7 @@ class Session:
 
     def reload_cells(self) -> None:
         """Read the cells of the project again, after movies were added."""
-        self._crops = self._codes = None
+        self._crops = self._codes = self._left_out = self._asked = None
         self._scores = None
         self._scale = ScoreScale()
         project = self._project
@@ -315,6 +321,29 @@ class Session:
                 self._codes[rows] = [place.get(name, -1) for name in labels]
         return self._codes
 
+    @property
+    def left_out(self) -> NDArray[np.bool_]:
+        """Which cells are filtered out; shared, and follows the labels."""
+        if self._left_out is None:
+            self._left_out = np.zeros(self.n_cells, bool)
+            if self._project is not None:
+                self._left_out[self._project.labels.left_out] = True
+        return self._left_out
+
+    @property
+    def asked(self) -> Asked | None:
+        """The cells someone asks to see, None for all."""
+        return self._asked
+
+    def ask(self, asked: Asked | None) -> None:
+        """Ask to see some cells only, and select them; None asks for all again."""
+        if asked == self._asked:
+            return
+        self._asked = asked
+        rows = [] if asked is None else np.flatnonzero(asked.mask(self)).tolist()
+        self.select_many(rows)
+        self.asked_changed.emit()
+
     def predicted_codes(self) -> NDArray[np.int64]:
         """Return for each cell the position of its prediction in `palette`, or −1."""
         if self._scores is None:
@@ -370,6 +399,7 @@ class Session:
 
     def _on_labels(self, rows: NDArray[np.int64]) -> None:
         # A job that labels in its own thread calls `refresh_labels` when it is done.
+        self._left_out = None
         if threading.current_thread() is threading.main_thread():
             self._look_at_labels(rows)
             self.labels_changed.emit(rows)
@@ -390,7 +420,7 @@ class Session:
 
     def refresh_labels(self) -> None:
         """Tell everyone that any label and any class may have changed."""
-        self._codes = None
+        self._codes = self._left_out = None
         self.classes_changed.emit()
         self.labels_changed.emit(np.arange(self.n_cells))
 

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from qtpy.QtCore import QModelIndex, QPoint, QRectF, Qt
-from qtpy.QtGui import QColor, QPainter, QPixmap
+from qtpy.QtCore import QModelIndex, QPoint, QRect, QRectF, Qt
+from qtpy.QtGui import QColor, QPainter, QPen, QPixmap
 from qtpy.QtWidgets import QStyle, QStyledItemDelegate, QStyleOptionViewItem
 
 from napari_cellsci.panels.gallery.model import RowRole
@@ -60,6 +60,10 @@ class Looks:
         shape = _SHAPES.get(self._signs[row], self._signs[row])
         return QColor(red, green, blue), shape, bool(self._labelled[row])
 
+    def is_out(self, row: int) -> bool:
+        """Return whether a cell is filtered out."""
+        return bool(self._session.left_out[row])
+
     def _compute(self, rows: Any = slice(None)) -> None:
         session = self._session
         labelled = session.label_codes()[rows] >= 0
@@ -107,12 +111,24 @@ class GalleryDelegate(QStyledItemDelegate):
             painter.fillRect(rect, self.accent)
         painter.fillRect(rect.adjusted(GAP, GAP, -GAP, -GAP), color)
         inner = rect.adjusted(GAP + FRAME, GAP + FRAME, -GAP - FRAME, -GAP - FRAME)
-        painter.drawPixmap(inner, pixmap)
+        if self._looks.is_out(row):
+            self._paint_out(painter, inner, pixmap)
+        else:
+            painter.drawPixmap(inner, pixmap)
         if not sign:
             return
         badge = self._badge(sign, color, labelled)
         place = inner.bottomLeft() - QPoint(-1, badge.height())
         painter.drawPixmap(place, badge)
+
+    def _paint_out(self, painter: QPainter, inner: QRect, pixmap: QPixmap) -> None:
+        """Paint a cell that is filtered out: faint and struck through."""
+        painter.fillRect(inner, QColor(0, 0, 0))
+        painter.setOpacity(0.3)
+        painter.drawPixmap(inner, pixmap)
+        painter.setOpacity(1.0)
+        painter.setPen(QPen(QColor(230, 230, 230, 170), 1.5))
+        painter.drawLine(inner.topRight(), inner.bottomLeft())
 
     def _badge(self, sign: str, color: QColor, labelled: bool) -> QPixmap:
         """Return the picture of a sign; there are few different ones."""

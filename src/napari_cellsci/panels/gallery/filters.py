@@ -14,11 +14,13 @@ from superqt import QFlowLayout
 from napari_cellsci.panels._choice import Choice, ChoiceBox
 from napari_cellsci.panels._parts import plain_button
 from napari_cellsci.panels._theme import STEP
+from napari_cellsci.viewer.asked import Asked
 
 if TYPE_CHECKING:
     from napari_cellsci.viewer.session import Session
 
 ALL, UNLABELLED, LABELLED, UNCERTAIN = "", "unlabelled", "labelled", "uncertain"
+FILTERED_OUT, USABLE = "filtered out", "usable"
 _IS, _CALLED = "is:", "called:"
 
 
@@ -29,8 +31,8 @@ class Filter:
     Parameters
     ----------
     kind : str
-        "", "unlabelled", "labelled", "uncertain", "is:CLASS" (its label) or
-        "called:CLASS" (its prediction).
+        "", "unlabelled", "labelled", "uncertain", "filtered out", "usable",
+        "is:CLASS" (its label), "called:CLASS" (its prediction), or `Asked.key`.
     movie : str
         Its name, "" for all.
     frames : tuple of int, optional
@@ -59,6 +61,10 @@ class Filter:
 
     def _kind(self, session: Session) -> NDArray[np.bool_]:
         labels = session.label_codes()
+        if (asked := Asked.from_key(self.kind)) is not None:
+            return asked.mask(session)
+        if self.kind in (FILTERED_OUT, USABLE):
+            return np.array(session.left_out == (self.kind == FILTERED_OUT))
         if self.kind == UNLABELLED:
             return np.asarray(labels < 0)
         if self.kind == LABELLED:
@@ -137,6 +143,7 @@ class FilterBar(QWidget):
         scored = session.scores is not None
         why = "" if scored else "Score the cells first"
         names = project.labels.names
+        out = "" if session.left_out.any() else "No cell is filtered out"
         taught = session.scores.names[:-1] if session.scores else ()
         groups: list[list[Choice]] = [
             [
@@ -144,10 +151,15 @@ class FilterBar(QWidget):
                 Choice(UNLABELLED, "unlabelled"),
                 Choice(LABELLED, "labelled"),
                 Choice(UNCERTAIN, "uncertain", why_not=why),
+                Choice(FILTERED_OUT, "filtered out", why_not=out),
+                Choice(USABLE, "usable", why_not=out),
             ],
             [Choice(_IS + name, f"labelled {name}") for name in names],
             [Choice(_CALLED + name, f"called {name}") for name in taught],
         ]
+        asked = Asked.from_key(self.filter.kind)
+        if asked is not None:
+            groups.append([Choice(asked.key, asked.words)])
         self.kind.offer([group for group in groups if group], self.filter.kind)
         movies = [Choice("", "all movies"), *(Choice(m, m) for m in table.movies)]
         self.movie.offer([movies], self.filter.movie)
@@ -169,6 +181,10 @@ class FilterBar(QWidget):
         self.movie.setCurrentIndex(0)
         self._filling = False
         self._set(kind=ALL, movie="", frames=None, tracks=())
+
+    def show_kind(self, kind: str) -> None:
+        """Show cells of one kind."""
+        self._set(kind=kind)
 
     def _on_kind(self, kind: str) -> None:
         self._set(kind=kind)

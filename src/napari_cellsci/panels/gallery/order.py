@@ -13,10 +13,13 @@ from napari_cellsci.panels.latents.service import LatentService
 
 if TYPE_CHECKING:
     from napari_cellsci.panels.latents.service import Code
+    from napari_cellsci.viewer.scores import ScoreColumns
     from napari_cellsci.viewer.session import Session
 
 LATENT = "latent:"
 """Before the number of a latent, in the key of an order."""
+RESIDUAL = "residual_"
+"""Before the numbers of two channels, in the key of an order and of its column."""
 _SEEN, _FIRST = 1500, 60
 """Cells looked at for variety, and how many of them come first."""
 
@@ -55,14 +58,27 @@ def code_of(session: Session) -> Code | None:
 
 
 def latent_orders(session: Session) -> tuple[Order, ...]:
-    """Return an order per active latent, the most active first."""
+    """Return an order per active latent, the most active first, then residuals."""
     code = code_of(session)
     if code is None:
-        return ()
-    return tuple(
+        return residual_orders(session)
+    found = tuple(
         Order(f"{LATENT}{i}", code.label(i), "Along this latent")
         for i in code.order()
         if code.is_active(i)
+    )
+    return (*found, *residual_orders(session))
+
+
+def residual_orders(session: Session) -> tuple[Order, ...]:
+    """Return an order per channel that was predicted from another."""
+    project = session.project
+    if project is None:
+        return ()
+    tip = "What this channel shows that the other does not tell, the least first"
+    return tuple(
+        Order(name, "residual {} from {}".format(*name.split("_")[:0:-1]), tip)
+        for name in project.residual_columns
     )
 
 
@@ -70,6 +86,9 @@ def usable(session: Session, key: str) -> str:
     """Return `key`, or "variety" if what it needs is not there."""
     if key.startswith(LATENT):
         return key if code_of(session) is not None else "variety"
+    if key.startswith(RESIDUAL):
+        known = [order.key for order in residual_orders(session)]
+        return key if key in known else "variety"
     order = next(order for order in ORDERS if order.key == key)
     return "variety" if order.needs_scores and session.scores is None else key
 
@@ -106,6 +125,9 @@ def _values(session: Session, key: str) -> NDArray[np.floating] | None:
     if key.startswith(LATENT):
         code = code_of(session)
         return None if code is None else code.latents[:, int(key[len(LATENT) :])]
+    if key.startswith(RESIDUAL):
+        assert session.project is not None
+        return session.project.cells[key].to_numpy(dtype=np.float64)
     scores = session.scores
     if scores is None or key in ("time", "track", "variety"):
         return None
@@ -115,11 +137,16 @@ def _values(session: Session, key: str) -> NDArray[np.floating] | None:
         values[disputed] = np.arange(len(disputed))
         return values
     sort_by = {
-        "score": scores.score,
+        "score": _class_by_class(scores) if scores.n_classes > 2 else scores.score,
         "doubt": np.abs(scores.score),
         "ood": -scores.ood,
     }
     return np.where(scores.scored, sort_by[key], np.nan)
+
+
+def _class_by_class(scores: ScoreColumns) -> NDArray[np.floating]:
+    """Return values that sort cells by what they are called, the surest first."""
+    return scores.prediction + np.clip(1 - scores.certainty, 0, 0.999)
 
 
 def _by_place(session: Session, key: str) -> NDArray[np.int64]:

@@ -22,7 +22,7 @@ from napari_cellsci.panels._base import PanelBase
 from napari_cellsci.panels._parts import whole_number
 from napari_cellsci.panels._theme import STEP
 from napari_cellsci.panels.gallery.delegate import FRAME, GalleryDelegate, Looks
-from napari_cellsci.panels.gallery.filters import FilterBar
+from napari_cellsci.panels.gallery.filters import FILTERED_OUT, USABLE, FilterBar
 from napari_cellsci.panels.gallery.model import GalleryModel, RowRole
 from napari_cellsci.panels.gallery.order import (
     ORDERS,
@@ -30,15 +30,19 @@ from napari_cellsci.panels.gallery.order import (
     sorted_rows,
     usable,
 )
-from napari_cellsci.panels.gallery.spectrum import SpectrumStrip
+from napari_cellsci.panels.gallery.spectrum import ClassShare, SpectrumStrip
 from napari_cellsci.panels.gallery.thumbnails import Thumbnails
 from napari_cellsci.panels.gallery.view import GalleryView
 from napari_cellsci.panels.label.service import LabelService
 from napari_cellsci.panels.latents.service import LatentService
+from napari_cellsci.panels.score.legend import shapes_of
+from napari_cellsci.viewer.asked import Asked
 from napari_cellsci.viewer.navigation import Navigator
 
 if TYPE_CHECKING:
     import napari.viewer
+
+    from napari_cellsci.viewer.scores import ScoreColumns
 
 NARROW = 640
 """Width (px) below which the tools take two lines."""
@@ -150,6 +154,7 @@ class GalleryPanel(PanelBase):
         self._on(session.display_changed, self._on_looks)
         self._on(session.selection_changed, self._on_selection)
         self._on(session.current_changed, self._on_selection)
+        self._on(session.asked_changed, self._on_asked)
         latents = session.service(LatentService)
         self._on(latents.changed, self.mark_dirty)
         self._on(latents.atlas_changed, self.mark_dirty)
@@ -161,6 +166,7 @@ class GalleryPanel(PanelBase):
         self.contrast.currentIndexChanged.connect(self._on_contrast)
         self.size_slider.valueChanged.connect(self._on_size)
         self.spectrum.asked.connect(self.show_score)
+        self.spectrum.asked_class.connect(self._ask_class)
         self.view.scrolled.connect(self._show_span)
         self.view.cleared.connect(self._clear)
         self.view.toggled.connect(self._toggle)
@@ -218,6 +224,9 @@ class GalleryPanel(PanelBase):
             item = self.sort.model().item(i)
             item.setEnabled(allowed)
             item.setToolTip(order.tip if allowed else "Score the cells first")
+        scores = self.session.scores
+        many = scores is not None and scores.n_classes > 2
+        self.sort.setItemText(0, "by class" if many else "by score")
         self._syncing = False
 
     def _fill_latents(self) -> None:
@@ -239,7 +248,8 @@ class GalleryPanel(PanelBase):
     def _start_place(self) -> None:
         """Begin where the classes meet: there a look is worth most."""
         scores = self.session.scores
-        if scores is not None and usable(self.session, self._key) == "score":
+        by_score = usable(self.session, self._key) == "score"
+        if scores is not None and by_score and scores.n_classes == 2:
             self.show_score(0.0)
         else:
             self.view.show_place(0)
@@ -251,10 +261,25 @@ class GalleryPanel(PanelBase):
                 np.empty(0, np.float32), self.session.scale, ("", "")
             )
             return
-        ends = (scores.names[0], scores.names[1])
         if scores.n_classes > 2:
-            ends = ("undecided", "decided")
+            self.spectrum.show_classes(self._shares(scores))
+            return
+        ends = (scores.names[0], scores.names[1])
         self.spectrum.show_scores(scores.score, self.session.scale, ends)
+
+    def _shares(self, scores: ScoreColumns) -> list[ClassShare]:
+        """Return how many cells are called each class."""
+        palette, shapes = self.session.palette, shapes_of(self.session.palette)
+        counts = np.bincount(scores.prediction + 1, minlength=scores.n_classes + 1)
+        return [
+            ClassShare(name, int(counts[i + 1]), palette[name], shapes[name])
+            for i, name in enumerate(scores.names[:-1])
+        ]
+
+    def _ask_class(self, name: str) -> None:
+        """Show the cells of one class, or all again."""
+        asked = Asked("", name)
+        self.session.ask(None if self.session.asked == asked else asked)
 
     def show_score(self, score: float) -> None:
         """Scroll to the cells of about this score, sorting by score if need be."""
@@ -272,7 +297,8 @@ class GalleryPanel(PanelBase):
 
     def _show_span(self) -> None:
         scores, (first, last) = self.session.scores, self.view.visible_span()
-        if scores is None or last < first or usable(self.session, self._key) != "score":
+        by_score = usable(self.session, self._key) == "score"
+        if scores is None or last < first or not by_score or scores.n_classes > 2:
             self.spectrum.show_view(None)
             return
         ends = scores.score[self.model.rows[[first, last]]]
@@ -288,9 +314,21 @@ class GalleryPanel(PanelBase):
         self._order_stale = self._order_stale or self._key not in ("time", "track")
         self.mark_dirty()
 
+    def _on_asked(self) -> None:
+        """Show the cells that another panel asks for, or all again."""
+        asked = self.session.asked
+        if asked is not None:
+            self.filter_button.setChecked(True)
+            self.filters.show_kind(asked.key)
+        elif Asked.from_key(self.filters.filter.kind) is not None:
+            self.filter_button.setChecked(False)
+
     def _on_labels(self, rows: NDArray[np.int64]) -> None:
         """Draw some frames anew; another label leaves the cells where they are."""
         self.looks.look_again(rows)
+        if self.filters.filter.kind in (FILTERED_OUT, USABLE):
+            self._order_stale = True
+            self.mark_dirty()
         self.view.viewport().update()
 
     def _on_classes(self) -> None:
@@ -305,6 +343,8 @@ class GalleryPanel(PanelBase):
 
     def _on_filter(self) -> None:
         self._order_stale = True
+        if Asked.from_key(self.filters.filter.kind) is None:
+            self.session.ask(None)
         self.mark_dirty()
 
     def _on_looks(self) -> None:
@@ -418,14 +458,16 @@ class GalleryPanel(PanelBase):
         menu.deleteLater()
         if picked is zoom:
             self._zoom(self.model.index(self.model.place_of(row), 0))
+        is_out = bool(self.session.left_out[row])
+        out = menu.addAction("Take back" if is_out else "Filter out")
         elif picked is track:
             self.select_track(row)
         elif picked is copy:
             self.copy_name(row)
-        elif picked in label:
+        elif picked is out or picked in label:
             if row not in self.session.selected:
                 self.session.select(row)
-            service.label(label[picked])
+            service.filter_out() if picked is out else service.label(label[picked])
 
     def select_track(self, row: int) -> None:
         """Select a cell and all other cells of its track."""

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 from qtpy.QtCore import QPointF, QRectF, QSize, Qt, Signal
 from qtpy.QtGui import QColor, QMouseEvent, QPainter, QPainterPath, QPaintEvent, QPen
 from qtpy.QtWidgets import QSizePolicy, QWidget
 
-from napari_cellsci.panels.score.legend import gradient
+from napari_cellsci.panels.score.legend import draw_sign, gradient
 from napari_cellsci.viewer.colors import ScoreScale
 
 BINS = 120
@@ -17,16 +19,31 @@ _LEAST = 90
 """Width of the histogram (px) that leaves room for the names of the classes."""
 
 
+@dataclass(frozen=True, slots=True)
+class ClassShare:
+    """How many cells are called a class, with its colour and sign."""
+
+    name: str
+    count: int
+    color: str
+    shape: str
+
+
 class SpectrumStrip(QWidget):
     """A histogram of the scores on the score map, with the part in view bracketed.
+
+    Of more than two classes it is a bar divided among them.
 
     Signals
     -------
     asked : float
         Score at which the strip was pressed or dragged.
+    asked_class : str
+        Class whose part of the bar was pressed.
     """
 
     asked = Signal(float)
+    asked_class = Signal(str)
 
     def __init__(self) -> None:
         super().__init__()
@@ -35,11 +52,11 @@ class SpectrumStrip(QWidget):
         self._ends = ("", "")
         self._view: tuple[float, float] | None = None
         self._mark: float | None = None
+        self._shares: list[ClassShare] = []
         self._ink = QColor("#FFFFFF")
         self.setMinimumSize(120, HEIGHT)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         self.setCursor(Qt.CursorShape.PointingHandCursor)
-        self.setToolTip("How the scores are spread; click to see the cells there")
 
     def sizeHint(self) -> QSize:
         """Return a low, wide size."""
@@ -54,6 +71,8 @@ class SpectrumStrip(QWidget):
         self, scores: NDArray[np.float32], scale: ScoreScale, ends: tuple[str, str]
     ) -> None:
         """Show the histogram of scores; without any it is empty."""
+        self._shares = []
+        self.setToolTip("How the scores are spread; click to see the cells there")
         finite = scores[np.isfinite(scores)]
         self._scale, self._ends = scale, ends
         clipped = np.clip(finite, -scale.limit, scale.limit)
@@ -62,6 +81,44 @@ class SpectrumStrip(QWidget):
         # The root keeps a few rare cells visible beside thousands of common ones.
         self._counts = np.sqrt(counts) if finite.size else np.zeros(0)
         self.update()
+
+    def show_classes(self, shares: list[ClassShare]) -> None:
+        """Show how many cells are called each of several classes."""
+        self._shares, self._counts = shares, np.zeros(0)
+        self._mark = self._view = None
+        said = ", ".join(f"{share.count:,} {share.name}" for share in shares)
+        self.setToolTip(f"{said}; click a class to see its cells")
+        self.update()
+
+    def parts(self) -> list[tuple[float, float]]:
+        """Return from where to where the part of each class reaches (px)."""
+        # The root keeps rare classes wide enough to be seen and clicked.
+        weights = np.sqrt([max(share.count, 0) for share in self._shares]) + 1.0
+        edges = np.concatenate([[0], np.cumsum(weights)]) / weights.sum() * self.width()
+        return list(zip(edges[:-1].tolist(), edges[1:].tolist(), strict=True))
+
+    def _paint_classes(self, painter: QPainter) -> None:
+        measures = self.fontMetrics()
+        for share, (left, right) in zip(self._shares, self.parts(), strict=True):
+            box = QRectF(left + 1, 3, right - left - 2, self.height() - 6)
+            fill = QColor(share.color)
+            fill.setAlphaF(0.35)
+            painter.setPen(QPen(QColor(share.color), 1))
+            painter.setBrush(fill)
+            painter.drawRoundedRect(box, 3, 3)
+            place = QRectF(box.left() + 4, box.center().y() - 6, 12, 12)
+            if box.width() >= 20:
+                draw_sign(painter, place, share.shape, share.color, True)
+            text = f"{share.name} {share.count:,}"
+            short = measures.elidedText(
+                text, Qt.TextElideMode.ElideRight, int(box.width() - 26)
+            )
+            if box.width() >= 60:
+                painter.setPen(self._ink)
+                left_middle = Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter
+                painter.drawText(
+                    box.adjusted(20, 0, -4, 0), int(left_middle.value), short
+                )
 
     def show_view(self, span: tuple[float, float] | None) -> None:
         """Bracket the scores between which the cells in view lie."""
@@ -94,10 +151,13 @@ class SpectrumStrip(QWidget):
 
     def paintEvent(self, event: QPaintEvent) -> None:
         """Paint names, histogram, bracket and mark."""
-        if not self._counts.size:
+        if not self._counts.size and not self._shares:
             return
         painter = QPainter(self)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        if self._shares:
+            self._paint_classes(painter)
+            return
         left, width = self._bar()
         height = float(self.height())
         painter.setPen(self._ink)
@@ -151,7 +211,10 @@ class SpectrumStrip(QWidget):
             painter.drawPath(tip)
 
     def mousePressEvent(self, event: QMouseEvent) -> None:
-        """Ask for the cells at the score under the mouse."""
+        """Ask for the cells at the score, or of the class, under the mouse."""
+        for share, (left, right) in zip(self._shares, self.parts(), strict=True):
+            if left <= event.position().x() < right:
+                self.asked_class.emit(share.name)
         self._ask(event)
 
     def mouseMoveEvent(self, event: QMouseEvent) -> None:

@@ -33,6 +33,7 @@ from napari_cellsci.panels.label import contents
 from napari_cellsci.panels.label.cards import CardList
 from napari_cellsci.panels.label.classes_box import ClassesBox
 from napari_cellsci.panels.label.curve_view import CurveView
+from napari_cellsci.panels.label.filter_box import FilterBox
 from napari_cellsci.panels.label.service import LabelService
 from napari_cellsci.panels.label.strokes import deed_of
 from napari_cellsci.panels.label.ways import WaysBox
@@ -152,6 +153,9 @@ class LabelPanel(PanelBase):
 
     def _build_ways(self) -> None:
         self.ways_box = WaysBox(self.session)
+        self.filter_box = FilterBox(self.session)
+        self.filter_section = Section("Cell filter", self.filter_box)
+        self.body.addWidget(self.filter_section)
         self.ways = Section("Way of working", self.ways_box)
         self.body.addWidget(self.ways)
         self.help = QWidget()
@@ -171,6 +175,7 @@ class LabelPanel(PanelBase):
             session.movie_changed,
             service.changed,
         ):
+            self.filter_box.service.changed,
             self._on(signal, self.mark_dirty)
         self._on(session.project_changed, self._on_project)
         self._on(session.current_changed, self._on_current)
@@ -178,6 +183,7 @@ class LabelPanel(PanelBase):
         self._on(service.told, self._on_told)
         self._on(service.job.changed, self._on_job)
         self._on(self.keys.changed, self._show_keys)
+        self._on(self.filter_box.service.job.changed, self.filter_box.on_job)
         self.classes.chosen.connect(self._label)
         self.classes.asked.connect(self._change_class)
         self.tabs.currentChanged.connect(self._show_list)
@@ -196,7 +202,8 @@ class LabelPanel(PanelBase):
         has_cells = project is not None
         for part in (
             *(self.classes, self.current, self.tabs, self.list, self.empty),
-            *(self.curve, self.sense, self.ways, self.key_section),
+            *(self.curve, self.sense, self.filter_section, self.ways),
+            self.key_section,
         ):
             part.setVisible(has_cells)
         self._tell()
@@ -207,6 +214,7 @@ class LabelPanel(PanelBase):
         self.classes.show_classes(labels.classes, labels.counts(), self.theme)
         self.ways_box.refresh()
         self._show_current()
+        self.filter_box.refresh(self.theme)
         self._show_list()
         live = self.service.live
         self.curve.show_points(() if live is None else live.curve)
@@ -259,6 +267,8 @@ class LabelPanel(PanelBase):
             sure = f" (P = {p:.2f})" if np.isfinite(p) else ""
             parts.append(f"The classifier says {guess}{sure}.")
         reason = self.service.reason(row)
+        if self.session.left_out[row]:
+            parts.append(f"Filtered out; {keys.key_of('filter')} takes it back.")
         if reason and not label:
             parts.append(f"Queued: {reason}.")
         return " ".join(parts)

@@ -107,6 +107,7 @@ class LabelService(QObject):
             "uncertain": partial(self.go_to, walk.uncertain, "uncertain cell"),
             "unlabelled": partial(self.go_to, walk.unlabelled, "unlabelled cell"),
             "disagreement": partial(self.go_to, walk.disagreement, "disagreement"),
+            "filter": self.filter_out,
             "undo": self.undo,
             "redo": self.redo,
         }
@@ -135,6 +136,20 @@ class LabelService(QObject):
         project, rows = self._session.project, self._rows()
         if project is not None and len(rows):
             self._try(partial(project.labels.clear_many, rows, how="key"))
+
+    def filter_out(self) -> None:
+        """Filter the selected cells out, or take them back if all of them are out."""
+        project, rows = self._session.project, self._rows()
+        if project is None or not len(rows):
+            self.told.emit("Select a cell first.", "warning")
+            return
+        labels, out = project.labels, bool(self._session.left_out[rows].all())
+        act = labels.take_back if out else labels.leave_out
+        if self._try(partial(act, rows.tolist(), how="key")):
+            cells = "This cell" if len(rows) == 1 else f"{len(rows):,} cells"
+            done = "taken back" if out else "filtered out; the same key takes it back"
+            verb = "is" if len(rows) == 1 else "are"
+            self.told.emit(f"{cells} {verb} {done}.", "info")
 
     def accept(self) -> None:
         """Label the current cell as the classifier would."""

@@ -19,10 +19,13 @@ from qtpy.QtWidgets import QSizePolicy, QWidget
 
 from napari_cellsci.viewer.colors import NEUTRAL, UNLABELLED, ScoreScale
 from napari_cellsci.viewer.readout import significant
+from napari_cellsci.viewer.scores import BLANK
 
 BAR = 12
 SIGN = 12
 GAP = 10
+SHAPES = ("disc", "triangle", "diamond", "square", "cross")
+"""Signs of the classes in their order."""
 _SIGNS = ("labelled", "predicted", "out-of-distribution")
 
 
@@ -150,12 +153,12 @@ class Legend(QWidget):
 
     def _paint_classes(self, painter: QPainter, state: LegendState, line: int) -> float:
         y = 0.0
+        shapes = shapes_of(state.palette)
         for names in self._lines(list(state.palette), self.width()):
             x = 0.0
             for name in names:
-                painter.setPen(Qt.PenStyle.NoPen)
-                painter.setBrush(QColor(state.palette[name]))
-                painter.drawRoundedRect(QRectF(x, y + 2, SIGN, SIGN), 2, 2)
+                place = QRectF(x, y + 2, SIGN, SIGN)
+                draw_sign(painter, place, shapes[name], state.palette[name], True)
                 painter.setPen(QColor(state.ink))
                 painter.drawText(QPointF(x + SIGN + 6, y + line - 3), name)
                 x += SIGN + 6 + GAP + self.fontMetrics().horizontalAdvance(name)
@@ -186,6 +189,14 @@ class Legend(QWidget):
                 painter.drawText(QPointF(x + SIGN + 6, y + line - 4), words)
                 x += SIGN + 6 + GAP + self.fontMetrics().horizontalAdvance(words)
             y += line + 4
+
+
+def shapes_of(palette: Mapping[str, str]) -> dict[str, str]:
+    """Return the shape of every class, as on the movie."""
+    found = {name: SHAPES[i % len(SHAPES)] for i, name in enumerate(palette)}
+    if BLANK in found:
+        found[BLANK] = "blank"
+    return found
 
 
 def gradient(scale: ScoreScale, left: float, right: float) -> QLinearGradient:

@@ -30,12 +30,14 @@ from napari_cellsci.panels._parts import (
 from napari_cellsci.panels._source import SHIPPED
 from napari_cellsci.panels._theme import STEP
 from napari_cellsci.panels.score.legend import Legend, LegendState
+from napari_cellsci.panels.score.matrix import MatrixView, matrix_of
 from napari_cellsci.panels.score.service import FORMULA, Offer, ScoreService
 from napari_cellsci.panels.score.summary import (
     NumberTable,
-    called_columns,
-    called_rows,
+    class_columns,
+    class_rows,
     in_words,
+    sign_of,
 )
 from napari_cellsci.viewer.overlay import Overlay
 from napari_cellsci.viewer.scores import by_label
@@ -76,6 +78,7 @@ class ScorePanel(PanelBase):
             session.labels_changed,
             session.classes_changed,
             session.display_changed,
+            session.asked_changed,
         ):
             self._on(signal, self.mark_dirty)
         self._on(self.service.offers_changed, self.mark_dirty)
@@ -120,11 +123,18 @@ class ScorePanel(PanelBase):
         self.body.addWidget(self.counts_title)
         self.body.addLayout(self.counts)
         self.called_title = heading("How labelled cells are called")
-        self.called = NumberTable()
+        self.called = MatrixView()
+        self.called.picked.connect(self.session.ask)
         self.called_note = WrapLabel(name="muted")
         self.body.addWidget(self.called_title)
         self.body.addWidget(self.called)
         self.body.addWidget(self.called_note)
+        self.rates_title = heading("On tracks it had not seen")
+        self.rates = NumberTable()
+        self.rates_note = WrapLabel(name="muted")
+        self.body.addWidget(self.rates_title)
+        self.body.addWidget(self.rates)
+        self.body.addWidget(self.rates_note)
 
     def _build_overlay(self) -> None:
         self.color_by = QComboBox()
@@ -235,6 +245,7 @@ class ScorePanel(PanelBase):
         self._filling = False
         self._fill_counts()
         self._fill_called()
+        self._fill_rates()
         self._tell()
 
     def _fill_bundles(self) -> None:
@@ -323,7 +334,8 @@ class ScorePanel(PanelBase):
         for r, (words, number) in enumerate(in_words(scores)):
             value = QLabel(number)
             value.setAlignment(Qt.AlignmentFlag.AlignRight)
-            sign = {0: "● ", 1: "▲ "}.get(r, "") if scores.n_classes > r else ""
+            known = r < scores.n_classes
+            sign = f"{sign_of(words, self.session.palette)} " if known else ""
             sign = sign or {"out-of-distribution": "◌ "}.get(words, "   ")
             label = QLabel(sign + words)
             color = self.session.palette.get(words)
@@ -347,11 +359,9 @@ class ScorePanel(PanelBase):
             widget.setVisible(bool(rows))
         if not rows or scores is None:
             return
-        colors: list[str | None] = [
-            self._readable(self.session.palette.get(row.label, self.theme.text))
-            for row in rows
-        ]
-        self.called.fill(called_columns(scores.names[:-1]), called_rows(rows), colors)
+        palette = self.session.palette
+        shown = matrix_of(rows, scores.names[:-1], palette)
+        self.called.show_matrix(shown, self.theme, self.session.asked)
         strangers = [row for row in rows if row.label not in scores.names]
         if strangers and scores.n_classes == 2:
             n, sure = sum(r.n for r in strangers), sum(r.sure for r in strangers)
@@ -360,7 +370,41 @@ class ScorePanel(PanelBase):
                 f"called {scores.names[1]} without doubt."
             )
         else:
-            self.called_note.setText("")
+            self.called_note.setText(
+                "Rows: what people say; columns: what the classifier says, which has "
+                "learned from many of these. Click a number to see its cells."
+            )
+
+    def _fill_rates(self) -> None:
+        """Show precision and recall of every class on tracks that were held out."""
+        report = self._report()
+        names = getattr(self.session.bundle, "classes", ())
+        shown = report is not None and len(report.classes) == len(names)
+        for widget in (self.rates_title, self.rates, self.rates_note):
+            widget.setVisible(shown)
+        if report is None or not shown:
+            return
+        project = self.session.project
+        if project is not None:
+            names = [project.labels.called_now(name) for name in names]
+        colors: list[str | None] = [
+            self._readable(self.session.palette.get(name, self.theme.text))
+            for name in names
+        ]
+        rows = class_rows(report.classes, names, self.session.palette)
+        self.rates.fill(class_columns(), rows, colors)
+        self.rates_note.setText(
+            f"{report.n_cells:,} cells of {report.n_tracks:,} tracks; 95% intervals "
+            "over tracks. Probabilities are off by "
+            f"{report.calibration_error:.2f} on average."
+        )
+
+    def _report(self) -> Any:
+        """Return the held-out report of the classifier that is shown, if any."""
+        shown = self.service.scored
+        if shown is not None and shown.scores.bundle == FORMULA:
+            return None
+        return getattr(getattr(self.session.bundle, "heads", None), "report", None)
 
     def _tell(self) -> None:
         job, session = self.service.job, self.session
@@ -396,9 +440,8 @@ class ScorePanel(PanelBase):
 
     def _how_good(self) -> str:
         """Return what the classifier got right on cells it had not seen."""
-        report = getattr(getattr(self.session.bundle, "heads", None), "report", None)
-        shown = self.service.scored
-        if report is None or (shown is not None and shown.scores.bundle == FORMULA):
+        report = self._report()
+        if report is None:
             return ""
         low, high = report.balanced_accuracy_interval
         accuracy = f"{report.balanced_accuracy:.2f} [{low:.2f}–{high:.2f}]"

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from qtpy.QtCore import Qt
 from qtpy.QtGui import QColor
@@ -15,7 +17,10 @@ from qtpy.QtWidgets import (
 )
 
 from napari_cellsci.panels._parts import whole_number
-from napari_cellsci.viewer.scores import ClassRow, ScoreColumns
+from napari_cellsci.viewer.scores import ScoreColumns
+
+if TYPE_CHECKING:
+    from napari_cellsci.heads.evaluate import ClassResult
 
 _MOST_ROWS = 10
 
@@ -84,12 +89,6 @@ class NumberTable(QTableWidget):
         return item
 
 
-_UNCERTAIN = (
-    "Uncertain: probability below 0.9, or the models disagree on the side, or the cell "
-    "has just been born by a division"
-)
-
-
 def in_words(scores: ScoreColumns) -> list[tuple[str, str]]:
     """Return what was found, as lines of words and a number."""
     found = [
@@ -103,31 +102,43 @@ def in_words(scores: ScoreColumns) -> list[tuple[str, str]]:
     return found
 
 
-def called_columns(names: Sequence[str]) -> list[tuple[str, str]]:
-    """Return the titles and tips of the table of labelled cells."""
-    signs = ("●", "▲", "◆", "■", "✚")
-    called = [
-        (signs[i % len(signs)], f"Called {name}, whether sure or not")
-        for i, name in enumerate(names)
-    ]
+SIGNS = ("●", "▲", "◆", "■", "✚")
+"""Signs of the classes in their order, as on the movie."""
+
+
+def sign_of(name: str, palette: Mapping[str, str]) -> str:
+    """Return the sign of a class, as it is on the movie."""
+    names = list(palette)
+    return SIGNS[names.index(name) % len(SIGNS)] if name in names else " "
+
+
+def class_columns() -> list[tuple[str, str]]:
+    """Return the titles and tips of the table of held-out classes."""
     return [
-        ("label", "What a person said the cell is"),
-        ("n", "Labelled cells with a score"),
-        *called,
-        ("?", _UNCERTAIN),
-        ("◌", "Out-of-distribution: unlike anything the classifier has learned"),
+        ("class", "What a person said the cell is"),
+        ("n", "Cells of this class that were held out"),
+        ("recall %", "Share of the class that is called so [95% interval]"),
+        ("precision %", "Share of the cells called so that are [95% interval]"),
     ]
 
 
-def called_rows(rows: Sequence[ClassRow]) -> list[list[str]]:
-    """Return the table of labelled cells as text."""
+def class_rows(
+    results: Sequence[ClassResult], names: Sequence[str], palette: Mapping[str, str]
+) -> list[list[str]]:
+    """Return recall and precision of every class as text."""
     return [
         [
-            row.label,
-            whole_number(row.n),
-            *(whole_number(n) for n in row.called),
-            whole_number(row.uncertain),
-            whole_number(row.outside),
+            f"{sign_of(name, palette)} {name}",
+            whole_number(result.cells),
+            _with_interval(result.recall, result.interval),
+            _with_interval(result.precision, result.precision_interval),
         ]
-        for row in rows
+        for name, result in zip(names, results, strict=True)
     ]
+
+
+def _with_interval(value: float, interval: tuple[float, float]) -> str:
+    if not math.isfinite(value):
+        return "–"
+    low, high = interval
+    return f"{100 * value:.0f} [{100 * low:.0f}–{100 * high:.0f}]"
