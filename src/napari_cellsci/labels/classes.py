@@ -20,9 +20,12 @@ OKABE_ITO = (
     "#E69F00",
     "#56B4E9",
     "#F0E442",
-    "#000000",
+    "#A0643C",
 )
-"""Colours of the classes in their fixed order: interphase blue, metaphase vermilion."""
+"""Colours of the classes in their fixed order: interphase blue, metaphase vermilion.
+
+Okabe and Ito's eighth, black, cannot be seen on a movie: a brown stands for it.
+"""
 _COLOUR = re.compile(r"#[0-9A-Fa-f]{6}")
 
 
