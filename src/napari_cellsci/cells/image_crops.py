@@ -19,6 +19,8 @@ from napari_cellsci.tasks import CancelToken, OnEvent, Progress, ignore
 Pixels = NDArray[Any]
 GAP = 2
 """Dark lines between the tiles of a sheet (px)."""
+ASPECT = 1.6
+"""Width of a sheet in its heights: about that of a canvas."""
 
 
 class ImageSource(Protocol):
@@ -64,8 +66,8 @@ class Sheet:
 
     @property
     def columns(self) -> int:
-        """Tiles in a row; the sheet is about square."""
-        return int(np.ceil(np.sqrt(self.count)))
+        """Tiles in a row."""
+        return min(self.count, int(np.ceil(np.sqrt(self.count * ASPECT))))
 
     @property
     def shape(self) -> tuple[int, int]:

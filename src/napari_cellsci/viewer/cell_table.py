@@ -20,7 +20,7 @@ class CellTable:
     ----------
     cells : DataFrame
         Index 0…n−1 with columns movie, track_id, t, y, x and, where known, z,
-        label_id (0 = none) and parent (0 = none).
+        label_id (0 = none), parent (0 = none) and image ("" = none).
 
     Attributes
     ----------
@@ -32,6 +32,8 @@ class CellTable:
         Frames since its track began by a division; -1 if it did not, or so it seems.
     y, x : array (n,) of float
     z : array (n,) of float or None
+    image : array (n,) of str or None
+        Names of cells that are images of their own; None where there are none.
     """
 
     def __init__(self, cells: pd.DataFrame) -> None:
@@ -44,6 +46,8 @@ class CellTable:
         self.y = cells["y"].to_numpy(dtype=np.float64)
         self.x = cells["x"].to_numpy(dtype=np.float64)
         self.z = _optional(cells, "z", np.float64)
+        named = "image" in cells
+        self.image = cells["image"].to_numpy(dtype=object) if named else None
         label = _optional(cells, "label_id", np.int64)
         self.label = np.zeros(len(cells), np.int64) if label is None else label
         self.since_division = _since_division(cells, self.movie, self.track, self.t)
@@ -52,6 +56,15 @@ class CellTable:
 
     def __len__(self) -> int:
         return len(self.t)
+
+    def image_of(self, row: int) -> str:
+        """Return the name of the image that a cell is, "" for cells of a movie."""
+        return "" if self.image is None else str(self.image[row])
+
+    def has_times(self, rows: Rows) -> bool:
+        """Whether some of these cells are the same at several times."""
+        pairs = np.column_stack([self.movie[rows], self.track[rows]])
+        return len(np.unique(pairs, axis=0)) < len(rows)
 
     def code(self, movie: str) -> int:
         """Return the position of a movie, -1 if it has no cells."""

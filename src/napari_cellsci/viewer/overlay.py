@@ -217,9 +217,9 @@ class Overlay:
 
     def _add_tracks(self, viewer: Viewer, shown: Shown) -> None:
         ndim = self._ndim()
+        if not shown.table.has_times(shown.rows):
+            return  # cells that were seen once leave no tracks
         data, graph = self._tracks.data(shown, ndim)
-        if not len(data):
-            return
         layer = viewer.add_tracks(
             data,
             graph=graph,

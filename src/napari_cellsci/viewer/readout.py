@@ -26,17 +26,27 @@ def describe(session: Session, row: int) -> list[str]:
     table = session.table
     if table is None:
         return []
-    when = session.clock(row).words(int(table.t[row]))
-    phrases = [f"track {table.track[row]}", when]
+    phrases = placed(session, row)
     scores = session.scores
     if scores is not None and scores.scored[row]:
         phrases += _verdict(scores, row)
     code = int(session.label_codes()[row])
     if code >= 0:
+        phrases.append(f"labelled {tuple(session.palette)[code]}")
     if session.left_out[row]:
         phrases.append("filtered out")
-        phrases.append(f"labelled {tuple(session.palette)[code]}")
     return phrases
+
+
+def placed(session: Session, row: int) -> list[str]:
+    """Say which cell it is: its track and time, or the image it is."""
+    table = session.table
+    if table is None:
+        return []
+    image = table.image_of(row)
+    if image:
+        return [image]
+    return [f"track {table.track[row]}", session.clock(row).words(int(table.t[row]))]
 
 
 def _verdict(scores: ScoreColumns, row: int) -> list[str]:

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from napari_cellsci.project import Project
     from napari_cellsci.viewer.cell_table import CellTable
 
-CHANNEL_COLORMAPS = ("gray", "magenta", "green", "cyan", "yellow")
+CHANNEL_COLORMAPS = ("magenta", "green", "cyan", "yellow")
+"""Of several channels, as in the gallery; one alone is grey."""
 
 
 class ChannelView:
@@ -96,6 +97,7 @@ def add_movie(viewer: Viewer, project: Project, name: str) -> Image:
     """
     movie = project.movie(name)
     middle = movie.frame(movie.n_frames // 2, tuple(range(movie.n_channels)))
+    infos = {info.name: info for info in project.movies}
     added: list[Image] = []
     for channel in range(movie.n_channels):
         data = movie.data
@@ -106,12 +108,16 @@ def add_movie(viewer: Viewer, project: Project, name: str) -> Image:
             names = movie.channel_names
             title = f"{name} {names[channel] if names else f'channel {channel}'}"
         color = CHANNEL_COLORMAPS[channel % len(CHANNEL_COLORMAPS)]
+        if movie.n_channels == 1:
+            color = "gray"
         layer = viewer.add_image(
             data,
             name=title,
             colormap=color,
             blending="additive" if channel else "translucent_no_depth",
-            contrast_limits=contrast_of(middle[channel]),
+            contrast_limits=contrast_of(
+                _imaged(middle[channel]) if infos[name].is_images else middle[channel]
+            ),
             multiscale=False,
             **movie_scale(movie),
         )
@@ -119,6 +125,12 @@ def add_movie(viewer: Viewer, project: Project, name: str) -> Image:
             tags.tag(layer, project.path, name, "image")
         added.append(layer)
     return added[0]
+
+
+def _imaged(sheet: NDArray[Any]) -> NDArray[Any]:
+    """Return the pixels of a sheet without the lines between its images."""
+    seen = sheet[sheet != 0]
+    return seen if seen.size else sheet
 
 
 def placed_on(image: Layer | None, ndim: int) -> dict[str, Any]:

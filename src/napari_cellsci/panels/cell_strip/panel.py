@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 from qtpy.QtCore import QRectF, QSize, Qt, QTimer
-from qtpy.QtGui import QColor, QImage, QPainter, QPaintEvent, QResizeEvent
-from qtpy.QtWidgets import QBoxLayout, QSizePolicy, QWidget
+from qtpy.QtGui import QAction, QColor, QImage, QPainter, QPaintEvent, QResizeEvent
+from qtpy.QtWidgets import QBoxLayout, QSizePolicy, QToolButton, QWidget
 
 from napari_cellsci.labels.timeline import smoothed
 from napari_cellsci.panels._base import PanelBase
@@ -21,6 +22,7 @@ from napari_cellsci.panels.cell_strip.reconstruct import Pair, Reconstructor
 from napari_cellsci.panels.gallery.thumbnails import Thumbnails
 from napari_cellsci.viewer import painted, readout
 from napari_cellsci.viewer.navigation import Navigator
+from napari_cellsci.viewer.predicted_layers import show_predicted
 
 if TYPE_CHECKING:
     import napari.viewer
@@ -107,6 +109,10 @@ class Picture(QWidget):
         painter.drawText(caption, center, self._caption)
 
 
+PREDICTED = "Show predicted channel"
+"""In the menu: the residual of a channel that a network predicts from another."""
+
+
 class CellStripPanel(PanelBase):
     """The selected cell: crop, reconstruction, film of its track, score over time."""
 
@@ -132,13 +138,15 @@ class CellStripPanel(PanelBase):
     def _build(self) -> None:
         self.words = WrapLabel()
         self.header.insertWidget(0, self.words, 1)
-        self.crop = Picture("crop", "The cell as it was cut from the movie")
+        self.crop = Picture("crop", "The cell as it was cut")
         self.again = Picture(
             "reconstruction",
             "The cell as the encoder remembers it: no score knows what is missing here",
         )
         self.film = FilmStrip()
         self.curve = ScoreCurve()
+        self.once = WrapLabel(name="muted")
+        self.once.setText("Imaged once: there is no course over time.")
         self.parts = QBoxLayout(QBoxLayout.Direction.LeftToRight)
         self.parts.setSpacing(2 * STEP)
         pictures = QBoxLayout(QBoxLayout.Direction.LeftToRight)
@@ -148,6 +156,7 @@ class CellStripPanel(PanelBase):
         self.parts.addLayout(pictures, 0)
         self.parts.addWidget(self.film, 5)
         self.parts.addWidget(self.curve, 4)
+        self.parts.addWidget(self.once, 4)
         self.body.addLayout(self.parts, 1)
 
     def _connect(self) -> None:
@@ -171,6 +180,7 @@ class CellStripPanel(PanelBase):
         self.card.setVisible(empty)
         for part in (self.crop, self.again, self.film, self.curve, self.words):
             part.setVisible(not empty)
+        self.once.setVisible(False)
         if row is None or table is None:
             has_cells = session.project is not None
             self.card.tell(
@@ -188,8 +198,12 @@ class CellStripPanel(PanelBase):
         self.words.setText(readout.line(session, row))
         self.words.setToolTip("\n".join(readout.describe(session, row)))
         self.crop.show_image(self.thumbnails.pixmap(row).toImage())
+        once = len(track) == 1
+        self.once.setVisible(once)
         self._show_film(row)
-        if not same:
+        if once:
+            self.curve.hide()
+        elif not same:
             self._show_curve()
             self._drawn = self._drawing()
         self._show_time()
@@ -201,13 +215,33 @@ class CellStripPanel(PanelBase):
         return self.session.scores, smoothed, self.curve.isVisible()
 
     def _show_film(self, row: int) -> None:
+        frames = self._channels(row) if len(self._track) == 1 else self._frames(row)
+        self.film.setVisible(bool(frames))
+        self.film.show_frames(frames, row)
+
+    def _channels(self, row: int) -> list[Frame]:
+        """Return the channels of a cell that was seen once, one by one."""
+        crop, limits = self.session.crops[row], self.thumbnails.limits(row)
+        if len(crop) == 1:
+            return []
+        color = QColor.fromRgbF(
+            *map(float, painted.paint(self.session, np.array([row]))[0])
+        )
+        pictures = [
+            to_image(to_pixels(crop[None, [c]], limits[[c]])[0])
+            for c in range(len(crop))
+        ]
+        named = enumerate(pictures)
+        return [Frame(row, image, color, f"channel {c}") for c, image in named]
+
+    def _frames(self, row: int) -> list[Frame]:
         session = self.session
         part = window_around(self._track, row, self.film.room())
         rows = self._track[part]
         colors = painted.paint(session, rows)
         clock = session.clock(row)
         assert session.table is not None
-        frames = [
+        return [
             Frame(
                 int(r),
                 self.thumbnails.pixmap(int(r)).toImage(),
@@ -216,7 +250,6 @@ class CellStripPanel(PanelBase):
             )
             for r, color in zip(rows, colors, strict=True)
         ]
-        self.film.show_frames(frames, row)
 
     def _show_curve(self) -> None:
         session = self.session
@@ -328,6 +361,32 @@ class CellStripPanel(PanelBase):
         """Stop waiting for a reconstruction."""
         self._settle.stop()
         super().dispose()
+
+    def _make_menu(self) -> QToolButton:
+        button = super()._make_menu()
+        menu = button.menu()
+        action = QAction(PREDICTED, menu)
+        action.triggered.connect(self._show_predicted)
+        menu.insertAction(menu.actions()[-1], action)
+        return button
+
+    def _refresh_menu(self) -> None:
+        super()._refresh_menu()
+        project = self.session.project
+        reason = ""
+        if self.session.current is None:
+            reason = "Select a cell first"
+        elif project is None or not project.channel_models:
+            reason = "Predict a channel first: cellsci predict-channel"
+        for action in self.menu_button.menu().actions():
+            if action.text() == PREDICTED:
+                action.setEnabled(not reason)
+                action.setToolTip(reason or "Beside the movie, as layers of their own")
+
+    def _show_predicted(self) -> None:
+        row = self.session.current
+        if row is not None:
+            self.attempt(partial(show_predicted, self.session, row))
 
     data_filter = "CSV (*.csv)"
 

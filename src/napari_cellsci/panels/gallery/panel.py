@@ -450,16 +450,21 @@ class GalleryPanel(PanelBase):
         menu = QMenu(self)
         zoom = menu.addAction("Zoom to the cell")
         track = menu.addAction("Select its whole track")
-        copy = menu.addAction("Copy its movie, track and frame")
+        table = self.session.table
+        image = "" if table is None else table.image_of(row)
+        copy = menu.addAction(
+            "Copy its name" if image else "Copy its movie, track and frame"
+        )
+        track.setVisible(not image)
         menu.addSeparator()
         service = self.session.service(LabelService)
+        is_out = bool(self.session.left_out[row])
+        out = menu.addAction("Take back" if is_out else "Filter out")
         label = {menu.addAction(f"Label as {name}"): name for name in service.names}
         picked = menu.exec(self.view.viewport().mapToGlobal(place))
         menu.deleteLater()
         if picked is zoom:
             self._zoom(self.model.index(self.model.place_of(row), 0))
-        is_out = bool(self.session.left_out[row])
-        out = menu.addAction("Take back" if is_out else "Filter out")
         elif picked is track:
             self.select_track(row)
         elif picked is copy:
@@ -476,11 +481,12 @@ class GalleryPanel(PanelBase):
             self.session.select_many(table.rows_of_track(row), row)
 
     def copy_name(self, row: int) -> None:
-        """Copy how a cell is named in tables: movie, track_id, t."""
+        """Copy how a cell is named in tables: movie, track_id, t, or its image."""
         table = self.session.table
         if table is not None:
             movie = table.movies[table.movie[row]]
-            words = f"{movie},{table.track[row]},{table.t[row]}"
+            named = f"{movie},{table.track[row]},{table.t[row]}"
+            words = table.image_of(row) or named
             QApplication.clipboard().setText(words)
 
     def _clear(self) -> None:

@@ -11,6 +11,7 @@ from napari_cellsci.labels import timeline
 from napari_cellsci.panels.label import walk
 from napari_cellsci.panels.label.cards import Card
 from napari_cellsci.viewer.painted import codes_shown
+from napari_cellsci.viewer.readout import placed
 
 if TYPE_CHECKING:
     from napari_cellsci.project.labelling import Live
@@ -21,12 +22,14 @@ MOST = 400
 
 
 def name_of(session: Session, row: int) -> str:
-    """Return which cell it is: movie where there are several, track and time."""
+    """Return which cell it is: movie where there are several, track and time.
+
+    Images of single cells are called by their name.
+    """
     table = session.table
     if table is None:
         return ""
-    when = session.clock(row).words(int(table.t[row]))
-    said = f"track {table.track[row]} · {when}"
+    said = " · ".join(placed(session, row))
     many = len(table.movies) > 1
     return f"{table.movies[table.movie[row]]} · {said}" if many else said
 
@@ -117,9 +120,13 @@ def _flips(session: Session) -> list[timeline.Flip]:
 
 
 def event_cards(session: Session) -> list[Card]:
-    """Return the mitoses: stretches of a rarer class, with their duration."""
-    if session.table is None or session.scores is None:
+    """Return the mitoses: stretches of a rarer class, with their duration.
+
+    Cells seen only once have none.
+    """
+    if session.scores is None or not has_times(session):
         return []
+    assert session.table is not None
     codes = called(session)
     events = timeline.events_of(
         tracks(session),
@@ -146,6 +153,12 @@ def event_cards(session: Session) -> list[Card]:
         )
         cards.append(Card(event.peak, name, detail, palette[names[event.code]]))
     return cards
+
+
+def has_times(session: Session) -> bool:
+    """Whether cells are followed over time, so that something can happen to them."""
+    table = session.table
+    return table is not None and table.has_times(np.arange(len(table)))
 
 
 def history_cards(session: Session) -> list[Card]:

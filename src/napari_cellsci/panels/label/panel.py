@@ -56,6 +56,7 @@ EMPTY = {
     "events": "Score the cells, or label some and press Learn.",
     "history": "Nothing was labelled yet.",
 }
+ONCE = "Each cell was imaged once: what happens over time is told of tracks."
 
 
 class LabelPanel(PanelBase):
@@ -152,10 +153,10 @@ class LabelPanel(PanelBase):
         self.body.addWidget(self.curve)
 
     def _build_ways(self) -> None:
-        self.ways_box = WaysBox(self.session)
         self.filter_box = FilterBox(self.session)
         self.filter_section = Section("Cell filter", self.filter_box)
         self.body.addWidget(self.filter_section)
+        self.ways_box = WaysBox(self.session)
         self.ways = Section("Way of working", self.ways_box)
         self.body.addWidget(self.ways)
         self.help = QWidget()
@@ -174,16 +175,16 @@ class LabelPanel(PanelBase):
             session.classes_changed,
             session.movie_changed,
             service.changed,
-        ):
             self.filter_box.service.changed,
+        ):
             self._on(signal, self.mark_dirty)
         self._on(session.project_changed, self._on_project)
         self._on(session.current_changed, self._on_current)
         self._on(session.selection_changed, self._on_current)
         self._on(service.told, self._on_told)
         self._on(service.job.changed, self._on_job)
-        self._on(self.keys.changed, self._show_keys)
         self._on(self.filter_box.service.job.changed, self.filter_box.on_job)
+        self._on(self.keys.changed, self._show_keys)
         self.classes.chosen.connect(self._label)
         self.classes.asked.connect(self._change_class)
         self.tabs.currentChanged.connect(self._show_list)
@@ -213,8 +214,8 @@ class LabelPanel(PanelBase):
         labels = project.labels
         self.classes.show_classes(labels.classes, labels.counts(), self.theme)
         self.ways_box.refresh()
-        self._show_current()
         self.filter_box.refresh(self.theme)
+        self._show_current()
         self._show_list()
         live = self.service.live
         self.curve.show_points(() if live is None else live.curve)
@@ -266,9 +267,9 @@ class LabelPanel(PanelBase):
             p = self.session.scores.certainty[row]
             sure = f" (P = {p:.2f})" if np.isfinite(p) else ""
             parts.append(f"The classifier says {guess}{sure}.")
-        reason = self.service.reason(row)
         if self.session.left_out[row]:
             parts.append(f"Filtered out; {keys.key_of('filter')} takes it back.")
+        reason = self.service.reason(row)
         if reason and not label:
             parts.append(f"Queued: {reason}.")
         return " ".join(parts)
@@ -288,7 +289,8 @@ class LabelPanel(PanelBase):
             cards = contents.history_cards(session)
         self.list.show_cards(cards, session.current)
         self.list.setVisible(bool(cards))
-        self.empty.setText("" if cards else EMPTY[key])
+        once = key == "events" and not contents.has_times(session)
+        self.empty.setText("" if cards else ONCE if once else EMPTY[key])
         self.empty.setVisible(not cards)
 
     def _show_keys(self, *_: object) -> None:

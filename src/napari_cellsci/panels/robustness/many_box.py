@@ -10,6 +10,7 @@ from qtpy.QtWidgets import QListWidget, QListWidgetItem
 
 from napari_cellsci.panels._parts import RunLine, WrapLabel, new_form
 from napari_cellsci.panels.robustness.boxes import Folded, narrow_box
+from napari_cellsci.viewer.readout import placed
 
 if TYPE_CHECKING:
     from napari_cellsci.panels.robustness.service import RobustnessService
@@ -97,7 +98,7 @@ class ManyBox(Folded):
         for row, one in blended.attacked.flips.iloc[:MOST_FLIPS].iterrows():
             before, after = one["prediction_before"], one["prediction_after"]
             item = QListWidgetItem(
-                f"track {one['track_id']}, frame {one['t']}: {before} "
+                f"{', '.join(placed(self._session, int(row)))}: {before} "
                 f"{one['score_before']:+.1f} → {after} {one['score_after']:+.1f}"
             )
             item.setData(Qt.ItemDataRole.UserRole, int(row))

@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from napari_cellsci.viewer.session import Session
 
 _TERM = re.compile(r"(?P<name>[^<>=!~\s]+)(?P<op><=|>=|!=|=|<|>)(?P<value>\S+)")
+_TIPS = {
+    "original_height": "Height of the image as it came (px)",
+    "original_width": "Width of the image as it came (px)",
+}
 _PLACE = ("movie", "track_id", "t", "y", "x", "z", "parent", "label_id")
 
 
@@ -54,8 +58,14 @@ def columns_of(session: Session) -> list[Column]:
     if len(table.movies) > 1:
         movies = np.array(table.movies, dtype=object)[table.movie]
         found.append(Column("movie", "Movie of the project", movies))
-    found.append(Column("track", "Track of the movie", table.track))
-    found.append(Column("frame", "Frame of the movie", table.t))
+    if table.image is not None:
+        found.append(Column("image", "Name of the image", table.image))
+        if "group" in project.cells:
+            groups = project.cells["group"].to_numpy(dtype=object)
+            found.append(Column("group", "Held out together", groups))
+    if table.image is None or (table.image == "").any():
+        found.append(Column("track", "Track of the movie", table.track))
+        found.append(Column("frame", "Frame of the movie", table.t))
     minutes = _minutes(session)
     if minutes is not None:
         found.append(Column("min", "Time since the start of the movie (min)", minutes))
@@ -78,7 +88,9 @@ def columns_of(session: Session) -> list[Column]:
     cells = project.cells
     for name in cells.columns:
         if name not in _PLACE and np.issubdtype(cells[name].dtype, np.number):
-            tip = "Measured within the mask"
+            tip = _TIPS.get(str(name), "Measured within the mask")
+            if str(name).startswith("residual_"):
+                tip = "What a channel shows that another does not tell (0: nothing)"
             found.append(Column(str(name), tip, cells[name].to_numpy()))
     return found
 
