@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
@@ -17,6 +18,7 @@ from napari_cellsci.tasks import CancelToken, OnEvent, Progress, ignore
 
 PIXELS = 100_000
 """Pixels that a mixture is fitted to, at most: more no longer move its means."""
+START_PIXELS = 20_000
 STARTS = 4
 """k-means from which a mixture starts; the likeliest result is kept."""
 CROPS = 20_000
@@ -159,8 +161,6 @@ def _fit_background(step: Background, channel: _Channel) -> Background:
 
 
 def _fit_dots(step: Dots, channel: _Channel, pixels: int) -> Dots:
-    from sklearn.mixture import GaussianMixture
-
     values = _some_pixels(channel, pixels, step.seed)
     different = len(np.unique(values[:: max(1, len(values) // 10_000)]))
     if different < step.components:
@@ -170,17 +170,15 @@ def _fit_dots(step: Dots, channel: _Channel, pixels: int) -> Dots:
             "(values up to 1 count as 1; fluorescence:0.001 lowers that): choose "
             "another normalisation."
         )
-    # Several starts, so that a component of few pixels is found; and deviations of at
-    # least a hundredth, lest one grey level that is frequent becomes a component.
-    mixture = GaussianMixture(
-        step.components,
-        tol=1e-4,
-        reg_covar=1e-4,
-        max_iter=300,
-        n_init=STARTS,
-        random_state=step.seed,
+    # Several starts on some of the pixels, so that a component of few pixels is found.
+    few = mixture_of(values[:: -(-len(values) // START_PIXELS)], step, n_init=STARTS)
+    mixture = mixture_of(
+        values,
+        step,
+        means_init=few.means_,
+        weights_init=few.weights_,
+        precisions_init=few.precisions_,
     )
-    mixture.fit(values[:, None])
     order = np.argsort(mixture.means_[:, 0])
     return replace(
         step,
@@ -188,6 +186,27 @@ def _fit_dots(step: Dots, channel: _Channel, pixels: int) -> Dots:
         deviations=_short(np.sqrt(mixture.covariances_[order, 0, 0])),
         weights=_short(mixture.weights_[order]),
     )
+
+
+def mixture_of(values: NDArray[np.float64], step: Dots, **start: Any) -> Any:
+    """Fit scikit-learn's Gaussian mixture to pixels (n,)."""
+    from sklearn.exceptions import ConvergenceWarning
+    from sklearn.mixture import GaussianMixture
+
+    # Deviations of at least a hundredth, lest one grey level that is frequent becomes
+    # a component.
+    mixture = GaussianMixture(
+        step.components,
+        tol=1e-4,
+        reg_covar=1e-4,
+        max_iter=200,
+        random_state=step.seed,
+        **start,
+    )
+    with warnings.catch_warnings():
+        # What is found after so many steps is as good.
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        return mixture.fit(values[:, None])
 
 
 def _some_pixels(channel: _Channel, wanted: int, seed: int) -> NDArray[np.float64]:

@@ -71,6 +71,13 @@ def sizing_text(sizing: Sequence[Sizing]) -> str:
     return texts[0] if len(set(texts)) == 1 else ",".join(texts) or "none"
 
 
+def sizing_of(sizing: str | Sequence[Sizing] | None) -> tuple[Sizing, ...] | None:
+    """Return ways to bring channels to size, read from text if need be."""
+    if isinstance(sizing, str):
+        return sizing_from_text(sizing)
+    return None if sizing is None else tuple(sizing)
+
+
 def sizing_from_text(text: str) -> tuple[Sizing, ...]:
     """Read one way for all channels or one for each: ``noise,constant:20``.
 

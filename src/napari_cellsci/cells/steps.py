@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import math
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
 from functools import lru_cache
 from typing import Any, ClassVar, TypeAlias
@@ -250,6 +251,8 @@ class Unit(Step):
 
 
 Pipeline: TypeAlias = tuple[Step, ...]
+Normalise: TypeAlias = str | Sequence[str | Pipeline]
+"""What users may write for the pipelines of all channels; see `pipelines_of`."""
 KINDS: dict[str, type[Step]] = {
     cls.kind: cls for cls in (ZScore, Background, Log, Dots, Clip, Unit)
 }
@@ -341,6 +344,26 @@ def text_of(pipeline: Pipeline) -> str:
         if _same_kinds(plain, known) and plain[1:] == known[1:]:
             return f"{name}:{getattr(plain[0], plain[0].main):g}"
     return "+".join(step.text for step in plain)
+
+
+def pipelines_of(normalise: Normalise) -> tuple[Pipeline, ...]:
+    """Read one pipeline for all channels or one for each.
+
+    Parameters
+    ----------
+    normalise : str or sequence
+        ``"brightfield,fluorescence"``, or texts and pipelines one by one.
+
+    Raises
+    ------
+    InputError
+        If a name or a number is unknown.
+    """
+    parts = normalise.split(",") if isinstance(normalise, str) else normalise
+    return tuple(
+        pipeline_from_text(part) if isinstance(part, str) else tuple(part)
+        for part in parts
+    )
 
 
 def pipeline_from_text(text: str) -> Pipeline:

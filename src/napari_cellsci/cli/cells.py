@@ -132,6 +132,13 @@ def new(
             "resize; one for all channels, or one for each."
         ),
     ] = None,
+    normalise: Annotated[
+        str,
+        typer.Option(
+            help="How pixels are normalised: zscore, brightfield, fluorescence, or "
+            "steps such as log+zscore; one for all channels, or one for each."
+        ),
+    ] = "zscore",
     pixel_size: PixelSize = None,
     frame_interval: FrameInterval = None,
     fov: Annotated[
@@ -161,7 +168,6 @@ def new(
 ) -> None:
     """Make a project of a movie and its tracks, or of images of single cells."""
     with talking(as_json) as talk:
-        from napari_cellsci.cells.sizing import sizing_from_text
         from napari_cellsci.project import Project
 
         with Project.create(
@@ -174,7 +180,8 @@ def new(
             group_by=group_by,
             tile=tile,
             size=size,
-            sizing=None if sizing is None else sizing_from_text(sizing),
+            sizing=sizing,
+            normalise=normalise,
             axes=axes,
             pixel_size=pixel_size,
             frame_interval=frame_interval,

@@ -10,8 +10,9 @@ from typing import Any, Literal, Self
 
 import pandas as pd
 
-from napari_cellsci.cells.sizing import Sizing
+from napari_cellsci.cells.sizing import Sizing, sizing_of
 from napari_cellsci.cells.spec import CropSpec
+from napari_cellsci.cells.steps import Normalise, pipelines_of
 from napari_cellsci.io.movies import Movie
 from napari_cellsci.labels import Labels
 from napari_cellsci.labels.classes import checked_names
@@ -85,7 +86,8 @@ class Project(
         labels: str | os.PathLike[str] | None = None,
         group_by: str | None = None,
         tile: tuple[int, int] | None = None,
-        sizing: Sequence[Sizing] | None = None,
+        sizing: str | Sequence[Sizing] | None = None,
+        normalise: Normalise = "zscore",
         axes: str | None = None,
         pixel_size: float | None = None,
         frame_interval: float | None = None,
@@ -122,9 +124,14 @@ class Project(
             on. By default ``group`` if there is one, else each image is its own.
         tile : tuple of int, optional
             Height and width (px) of the tiles that montages are cut into.
-        sizing : sequence of Sizing, optional
-            How images are brought to the size of a crop; padded with noise like
-            their border's by default.
+        sizing : str or sequence of Sizing, optional
+            How images are brought to the size of a crop, one for all channels or one
+            for each ("noise,constant:20"); padded with noise like their border's by
+            default.
+        normalise : str or sequence
+            How pixels are normalised, one for all channels or one for each
+            ("brightfield,fluorescence"); see `cells.steps.pipeline_from_text`. What
+            that needs of data is fitted when an encoder or CNN is trained.
         axes : str, optional
             Of the image, where its metadata are wrong or missing; of images with N
             for the images, for example "NCYX".
@@ -156,6 +163,7 @@ class Project(
         """
         folder = Path(path).absolute()
         named = None if classes is None else checked_names(classes)
+        steps = pipelines_of(normalise)
         listening: dict[str, Any] = {"on_event": on_event, "token": token}
         if images is not None:
             image_reading.refuse_both(image, tracks, masks)
@@ -164,7 +172,7 @@ class Project(
                 folder,
                 images,
                 ImageOptions(axes, tile, name, pixel_size, csv, group_by),
-                ImageChoice(fov_um, fov_px, size, channels, sizing),
+                ImageChoice(fov_um, fov_px, size, channels, sizing_of(sizing), steps),
                 classes=named,
                 **listening,
             )
@@ -182,6 +190,7 @@ class Project(
                     64 if size is None else size,
                     (0,) if channels is None else tuple(channels),
                     z,
+                    steps,
                 ),
                 axes=axes,
                 name=name,

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_cellsci.cells.fitting import fit_spec
 from napari_cellsci.disk import whole_folder
 from napari_cellsci.errors import InputError
 from napari_cellsci.heads.usable.cell_filter import CellFilter
@@ -80,7 +81,8 @@ def learn_filter(
     name = _free_name(bench, name, method)
     compared, sizes = _possible(bench, method, methods, on_event, token)
     store = generations.crops(bench, on_event=on_event, token=token)
-    everything = Sights(store, bench.spec, sizes)
+    spec = fit_spec(bench.spec, store, on_event=on_event, token=token)
+    everything = Sights(store, spec, sizes)
     cells, groups = everything.of(known.rows), bench.groups()[known.rows]
     said = " or ".join(known.junk_names), " or ".join(known.usable_names)
     reports = compare_filters(
@@ -100,7 +102,7 @@ def learn_filter(
     made = CellFilter(
         name=name,
         method=method,
-        spec=bench.spec,
+        spec=spec,
         judge=judge,
         junk=known.junk_names,
         usable=known.usable_names,

@@ -33,7 +33,7 @@ def crops(
     ProjectError
         If a movie is needed for that and is gone or changed.
     """
-    spec = (spec or bench.spec).cut  # the same crops serve every normalisation
+    spec = spec or bench.spec
     parts = [crops_of(bench, info, spec, on_event, token) for info in bench.movies()]
     return CropStore(parts)
 
@@ -46,6 +46,7 @@ def crops_of(
     token: CancelToken | None,
 ) -> NDArray[Any]:
     """Return the crops of one movie's cells, cutting them if need be."""
+    spec = spec.cut  # the same crops serve every normalisation
     key = Key("crops", spec.hash)
     found = bench.rooms.load(key, info.id)
     blank = bench.rooms.load(Key("crops", spec.hash, "blank"), info.id)

@@ -10,6 +10,7 @@ import pandas as pd
 
 from napari_cellsci.cells.sizing import Sizing
 from napari_cellsci.cells.spec import CropSpec
+from napari_cellsci.cells.steps import Pipeline
 from napari_cellsci.errors import InputError
 from napari_cellsci.io.images import ImageSet
 
@@ -28,6 +29,7 @@ class ImageChoice:
     size: int | None
     channels: Sequence[int | str] | None
     sizing: Sequence[Sizing] | None
+    steps: tuple[Pipeline, ...] = ()
 
     def __call__(self, images: ImageSet) -> CropSpec:
         """Return the crop specification for a project whose first images these are.
@@ -53,6 +55,7 @@ class ImageChoice:
             fov_px=window,
             channels=_channels(images, self.channels),
             sizing=tuple(self.sizing or (Sizing(),)),
+            steps=self.steps,
         )
 
 

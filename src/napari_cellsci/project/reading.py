@@ -12,6 +12,7 @@ import pandas as pd
 from napari_cellsci.cells.linking import link_masks
 from napari_cellsci.cells.properties import count_neighbours, region_properties
 from napari_cellsci.cells.spec import PAPER_FOV_UM, CropSpec
+from napari_cellsci.cells.steps import Pipeline
 from napari_cellsci.errors import InputError
 from napari_cellsci.io.movies import Movie, channel_indices, open_movie
 from napari_cellsci.io.tracks import (
@@ -162,6 +163,7 @@ class Choice:
     size: int
     channels: tuple[int | str, ...]
     z: Any
+    steps: tuple[Pipeline, ...] = ()
 
     def __call__(self, movie: Movie) -> CropSpec:
         """Return the crop specification for a project whose first movie is `movie`.
@@ -191,4 +193,5 @@ class Choice:
             fov_px=self.fov_px,
             channels=channel_indices(movie, self.channels),
             z=self.z,
+            steps=self.steps,
         )
