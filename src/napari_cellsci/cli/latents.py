@@ -44,7 +44,8 @@ def latents(
             "-o",
             "--output",
             metavar="FOLDER",
-            help="Write latents.csv, traversals.png and effects.png there.",
+            help="Write latents.csv, traversals.png and effects.png there, and "
+            "classes.png: how labelled classes lie along the latents.",
         ),
     ] = None,
     threads: Annotated[
@@ -89,6 +90,7 @@ def _write(
     project: Project, encoder: Any, atlas: LatentAtlas, folder: Path
 ) -> list[Path]:
     from napari_cellsci.disk import whole_file
+    from napari_cellsci.figures.latent_map import describe_classes, save_densities
     from napari_cellsci.figures.latent_sheet import (
         describe_sheet,
         save_effects,
@@ -98,14 +100,20 @@ def _write(
 
     folder.mkdir(parents=True, exist_ok=True)
     sheet = describe_sheet(project, encoder, atlas)
-    table, strips, maps = (
-        folder / name for name in ("latents.csv", "traversals.png", "effects.png")
+    table, strips, maps, grid = (
+        folder / name
+        for name in ("latents.csv", "traversals.png", "effects.png", "grid.png")
     )
     with whole_file(table) as temporary:
         atlas_table(atlas).to_csv(temporary, index=False)
     save_traversals(sheet, strips)
     save_effects(sheet, maps)
-    return [table, strips, maps]
+    written = [table, strips, maps]
+    classes = describe_classes(project, encoder, atlas)
+    if classes is not None:
+        save_densities(folder / "classes.png", classes)
+        written.append(folder / "classes.png")
+    return written
 
 
 def _told(talk: Talk, atlas: LatentAtlas, written: Sequence[Path]) -> str:

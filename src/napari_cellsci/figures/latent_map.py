@@ -16,11 +16,16 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+    from napari_cellsci.project import Project
+    from napari_cellsci.representation.atlas import LatentAtlas
+    from napari_cellsci.representation.encoder import Encoder
     from napari_cellsci.representation.separation import Densities, Separation
 
 DPI = 200
 PER_ROW = 4
 MOST_ROWS = 4
+MOST_COLUMNS = 6
+"""Of the key of the classes."""
 _FEW = 20_000
 """Up to so many points a vector figure keeps them as vectors."""
 
@@ -73,6 +78,40 @@ class DensityFigure:
     separation: Separation
     names: Sequence[str]
     colors: Sequence[str]
+
+
+def describe_classes(
+    project: Project, encoder: Encoder, atlas: LatentAtlas
+) -> DensityFigure | None:
+    """Return how the labelled classes lie along an encoder's latents.
+
+    None where fewer than two classes have two labelled cells.
+
+    Parameters
+    ----------
+    project : Project
+    encoder : Encoder
+    atlas : LatentAtlas
+        Of that encoder: says what its latents are called.
+    """
+    from napari_cellsci.representation.separation import class_densities, separation
+
+    labels = project.labels.as_series()
+    counts = labels.value_counts()
+    known = [one for one in project.labels.classes if counts.get(one.name, 0) > 1]
+    if len(known) < 2:
+        return None
+    numbers = {one.name: number for number, one in enumerate(known)}
+    codes = np.full(len(project), -1, np.int64)
+    codes[labels.index] = [numbers.get(name, -1) for name in labels]
+    z = np.asarray(project.latents(encoder))
+    return DensityFigure(
+        atlas.labels,
+        class_densities(z, codes, len(known)),
+        separation(z, codes, project.groups),
+        [one.name for one in known],
+        [one.colour for one in known],
+    )
 
 
 def save_map(
@@ -203,5 +242,9 @@ def draw_densities(figure: Any, shown: DensityFigure) -> None:
     ]
     if handles:
         figure.legend(
-            handles=handles, frameon=False, loc="outside lower center", ncols=len(known)
+            handles=handles,
+            frameon=False,
+            fontsize=8,
+            loc="outside lower center",
+            ncols=min(len(known), MOST_COLUMNS),
         )

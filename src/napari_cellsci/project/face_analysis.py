@@ -179,6 +179,20 @@ class AnalysisFace:
         )
 
     @property
+    def groups(self) -> NDArray[np.int64]:
+        """A number per cell that is the same for all cells of a track or group.
+
+        Cells of one number are never both trained on and judged.
+        """
+        return self._bench.groups()
+
+    @property
+    def residual_columns(self) -> list[str]:
+        """Columns of `cells` that tell what a predicted channel leaves unsaid."""
+        names = map(str, self._bench.cells().columns)
+        return [name for name in names if name.startswith("residual_")]
+
+    @property
     def channel_models(self) -> list[str]:
         """Names of the models that predict a channel from another, oldest first."""
         from napari_cellsci.project.channel_prediction import channel_models

@@ -160,8 +160,9 @@ class MapService:
         if code is None or table is None or not self._stale:
             return
         self._stale = False
-        tracks = table.track + (int(table.track.max(initial=0)) + 1) * table.movie
-        work = partial(_compare, code.latents, self.classes(), tracks)
+        project = self._session.project
+        assert project is not None  # there is no table without one
+        work = partial(_compare, code.latents, self.classes(), project.groups)
         self.classes_job.start(work, inputs=self._inputs)
 
     def _on_plane(self, plane: NDArray[np.float32]) -> None:
