@@ -27,15 +27,48 @@ UsableOnly = Annotated[
 ]
 
 
+_Preset = Annotated[
+    str,
+    typer.Option(
+        help="quick (a look), good, or paper (arXiv 2402.03115; of bvae and infogan "
+        "Isaksson 2018)."
+    ),
+]
+_Kind = Annotated[
+    str | None,
+    typer.Option(
+        help="tcvae (β-TCVAE, the default), bvae (β-VAE) or infogan; all serve the "
+        "same verbs and panels."
+    ),
+]
+_PerClass = Annotated[
+    bool,
+    typer.Option(
+        "--per-class",
+        help="One encoder for the labelled cells of each class, called NAME-CLASS, and "
+        "a table of how well each describes each class.",
+    ),
+]
+_OfClass = Annotated[
+    str | None,
+    typer.Option(
+        "--class",
+        metavar="CLASS",
+        help="Learn from the cells labelled as this class only.",
+    ),
+]
+
+
 def train_encoder(
     project: ProjectFolder,
-    preset: Annotated[
-        str,
-        typer.Option(help="quick (a look), good, or paper (arXiv 2402.03115)."),
-    ] = "good",
+    preset: _Preset = "good",
+    kind: _Kind = None,
+    per_class: _PerClass = False,
+    of_class: _OfClass = None,
     steps: Annotated[int | None, typer.Option(help="Gradient steps.")] = None,
     beta: Annotated[
-        float | None, typer.Option(help="Weight of the total correlation.")
+        float | None,
+        typer.Option(help="Weight of the total correlation; of bvae, of all KL."),
     ] = None,
     seed: Seed = 0,
     start_from: Annotated[
@@ -59,25 +92,35 @@ def train_encoder(
     threads: Threads = None,
     as_json: Json = False,
 ) -> None:
-    """Learn a disentangled code for the crops (β-TCVAE); Ctrl-C keeps a checkpoint."""
+    """Learn a disentangled code for the crops; Ctrl-C keeps a checkpoint.
+
+    A β-TCVAE, a β-VAE or an InfoGAN: --kind.
+    """
     with talking(as_json) as talk:
         from napari_cellsci.project import Project
 
         with Project.open(project) as opened:
             use_threads(threads)
+            given = {
+                "steps": steps,
+                "beta": beta,
+                "seed": seed,
+                "name": name,
+                "start_from": start_from,
+                "usable_only": usable_only,
+                "device": device,
+                "on_event": talk.on_event,
+                "token": talk.token,
+                **read_settings(settings, _ENCODER_OPTIONS),
+            }
+            given |= {} if kind is None else {"kind": kind}
+            if per_class:
+                _refuse_beside_per_class(resume, of_class)
+                table = opened.train_encoder_per_class(preset, **given)
+                talk.result(table.to_dict(), f"{project}: {table.text()}")
+                return
             encoder = opened.train_encoder(
-                preset,
-                steps=steps,
-                beta=beta,
-                seed=seed,
-                start_from=start_from,
-                resume=resume,
-                name=name,
-                usable_only=usable_only,
-                device=device,
-                on_event=talk.on_event,
-                token=talk.token,
-                **read_settings(settings, ("steps", "beta", "seed", "name", "device")),
+                preset, resume=resume, of_class=of_class, **given
             )
             made = opened.encoders[-1]
             metrics = dict(encoder.record.get("metrics", {}))
@@ -96,8 +139,23 @@ def train_encoder(
             )
 
 
+_ENCODER_OPTIONS = ("steps", "beta", "seed", "name", "device", "kind", "of_class")
+
+
+def _refuse_beside_per_class(resume: str | None, of_class: str | None) -> None:
+    from napari_cellsci.errors import InputError
+
+    if resume is not None or of_class is not None:
+        raise InputError(
+            "--per-class trains every class anew: leave out --resume and --class. A "
+            "single stopped run goes on with --resume alone."
+        )
+
+
 def _described(metrics: dict[str, Any]) -> str:
     words = {"val_mse": "validation error {:.3f}", "active": "{:.0f} active latents"}
+    if "loss_d" in metrics:
+        words |= {"variety": "variety of drawn cells {:.2f}"}
     said = [
         text.format(metrics[name])
         for name, text in words.items()
@@ -142,6 +200,10 @@ def train_head(
         ),
     ] = None,
     usable_only: UsableOnly = None,
+    figure: Annotated[
+        Path | None,
+        typer.Option(help="Draw the held-out confusion matrix: .pdf, .svg or .png."),
+    ] = None,
     seed: Seed = 0,
     settings: Settings = None,
     threads: Threads = None,
@@ -171,6 +233,10 @@ def train_head(
                 ),
             )
             report = bundle.heads.report
+            if figure is not None:
+                from napari_cellsci.figures.confusion import draw_confusion
+
+                draw_confusion(report, bundle.classes, figure)
             talk.result(
                 {
                     "bundle": bundle.name,

@@ -28,6 +28,7 @@ from napari_cellsci.project.bench import Bench
 from napari_cellsci.project.crop_store import CropStore
 from napari_cellsci.project.face_analysis import AnalysisFace
 from napari_cellsci.project.face_attacks import AttacksFace
+from napari_cellsci.project.face_classes import ClassesFace
 from napari_cellsci.project.face_filter import FilterFace
 from napari_cellsci.project.face_formulas import FormulasFace
 from napari_cellsci.project.face_images import ImagesFace
@@ -52,6 +53,7 @@ CLASSES = ("interphase", "metaphase")
 
 class Project(
     ModelsFace,
+    ClassesFace,
     LatentsFace,
     LayoutsFace,
     NetworksFace,

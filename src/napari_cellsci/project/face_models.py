@@ -80,6 +80,7 @@ class ModelsFace:
         resume: str | bool | None = None,
         name: str | None = None,
         usable_only: bool | None = None,
+        of_class: str | None = None,
         on_event: OnEvent = ignore,
         token: CancelToken | None = None,
         **settings: Any,
@@ -96,14 +97,18 @@ class ModelsFace:
         resume : str or True, optional
             A run to go on with (True: the last that can be), with its own settings.
         name : str, optional
-            By default the preset and a number.
+            By default the preset (of other kinds than "tcvae" after the kind) and a
+            number.
         usable_only : bool, optional
             Whether cells that are filtered out are passed over; by default as the
             project is set (`Project.usable_only`).
+        of_class : str, optional
+            Learn from the cells labelled as this class only.
         on_event, token
             A cancelled run keeps its checkpoint and can be resumed.
         **settings
-            Further fields of `EncoderConfig`.
+            Further fields of `EncoderConfig`, such as ``kind``: "tcvae", "bvae" or
+            "infogan".
 
         Raises
         ------
@@ -121,6 +126,7 @@ class ModelsFace:
             resume=resume,
             name=name,
             usable_only=usable_only,
+            of_class=of_class,
             overrides={k: v for k, v in given.items() if v is not None},
             on_event=on_event,
             token=token,

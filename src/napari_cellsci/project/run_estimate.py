@@ -157,7 +157,7 @@ def _try_encoder(
 
     values = {**request.arguments, "log_every": 1}
     preset = values.pop("preset", "good")
-    for name in ("name", "resume", "start_from", "usable_only"):
+    for name in ("name", "resume", "start_from", "usable_only", "of_class"):
         values.pop(name, None)
     config = EncoderConfig.preset(preset, **values)
     bench = project._bench

@@ -32,6 +32,8 @@ _OPTIONS = {
         "resume": "--resume",
         "name": "--name",
         "device": "--device",
+        "kind": "--kind",
+        "of_class": "--class",
     },
     "train_head": {
         "scheme": "--scheme",

@@ -11,6 +11,7 @@ import numpy as np
 from napari_cellsci.labels import Labels
 from napari_cellsci.project import generations
 from napari_cellsci.project.bench import Bench
+from napari_cellsci.project.class_rows import other_classes
 from napari_cellsci.project.encoder_sources import EncoderLike, find_encoder
 from napari_cellsci.project.models import add_encoder, free_name
 from napari_cellsci.project.run_request import RunRequest
@@ -32,6 +33,7 @@ def train_encoder(
     resume: str | bool | None,
     name: str | None,
     usable_only: bool | None,
+    of_class: str | None = None,
     overrides: dict[str, Any],
     on_event: OnEvent,
     token: CancelToken | None,
@@ -45,6 +47,7 @@ def train_encoder(
             "start_from": start_from,
             "name": name,
             "usable_only": usable_only,
+            "of_class": of_class,
             **overrides,
         },
     )
@@ -60,20 +63,20 @@ def train_encoder(
         if start is not None:
             overrides = {**start.config.inherited, **overrides}
         config = EncoderConfig.preset(preset, **overrides)
-        run_id, name = None, free_name(bench, "encoders", name, preset)
+        stem = preset if config.kind == "tcvae" else f"{config.kind}-{preset}"
+        run_id, name = None, free_name(bench, "encoders", name, stem)
         left_out = _left_out(bench, labels, usable_only)
+        if of_class is not None:
+            left_out = other_classes(labels, of_class, left_out, len(bench.cells()))
     crops = generations.crops(bench, on_event=on_event, token=token)
     rows = np.setdiff1d(np.arange(len(crops)), np.array(left_out, np.int64))
     settings = {
         "preset": preset,
         "config": config.to_dict(),
-        "spec": bench.spec.to_dict(),
         "start_from": start_from if isinstance(start_from, str) else None,
-        "data": data_fingerprint(bench),
         "left_out": left_out,
-        "versions": versions(),
-        "hardware": hardware(),
         "request": request.to_dict(),
+        **_surroundings(bench),
     }
     with running(
         bench.store,
@@ -86,8 +89,7 @@ def train_encoder(
         resume=run_id,
     ) as run:
         if left_out:
-            said = f"{len(left_out):,} cells are filtered out and not learned from."
-            run.on_event(Log(said))
+            run.on_event(Log(_left_out_in_words(len(left_out), of_class)))
         encoder = train(
             SomeRows(crops, rows) if left_out else crops,
             bench.spec,
@@ -101,6 +103,21 @@ def train_encoder(
         )
         add_encoder(bench, name, encoder, run.id)
     return encoder
+
+
+def _surroundings(bench: Bench) -> dict[str, Any]:
+    """Return what a training depends on beside its settings."""
+    return {
+        "spec": bench.spec.to_dict(),
+        "data": data_fingerprint(bench),
+        "versions": versions(),
+        "hardware": hardware(),
+    }
+
+
+def _left_out_in_words(count: int, of_class: str | None) -> str:
+    why = "filtered out" if of_class is None else f"not {of_class}, or filtered out,"
+    return f"{count:,} cells are {why} and not learned from."
 
 
 def _left_out(bench: Bench, labels: Labels, asked: bool | None) -> list[int]:
