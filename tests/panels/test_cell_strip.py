@@ -87,8 +87,10 @@ def test_a_click_on_the_curve_or_the_film_moves_time(
 ) -> None:
     rows = long_track(session)
     session.select(int(rows[1]), go=True)
+    session.service(Navigator).arrive()
     strip.curve.pick(6.2 * 4)
     assert session.current == rows[6]
+    session.service(Navigator).arrive()
     assert session.service(Navigator).frame == 6
     strip.film.picked.emit(int(rows[2]))
     assert session.current == rows[2]
@@ -101,6 +103,7 @@ def test_a_click_on_the_curve_or_the_film_moves_time(
 def test_moving_time_moves_the_mark(strip: CellStripPanel, session: Session) -> None:
     rows = long_track(session)
     session.select(int(rows[0]), go=True)
+    session.service(Navigator).arrive()
     session.service(Navigator).show_frame(5)
     assert session.current == rows[5]
     assert strip.curve._now.value() == pytest.approx(20)

@@ -100,6 +100,7 @@ def test_a_click_or_a_range_selects_everywhere_and_goes_there(
     gallery.view.selectionModel().setCurrentIndex(index, flags.ClearAndSelect)
     row = index.data(RowRole)
     assert session.current == row
+    session.service(Navigator).arrive()
     assert session.service(Navigator).frame == table.t[row]
     selection = gallery.view.selectionModel()
     selection.clear()

@@ -20,6 +20,7 @@ from napari_cellsci.panels.label.service import LabelService
 from napari_cellsci.project.labelling import Live
 from napari_cellsci.viewer import keys, tags
 from napari_cellsci.viewer.label_keys import LabelKeys
+from napari_cellsci.viewer.navigation import Navigator
 from napari_cellsci.viewer.session import Session, get_session, unwrapped
 
 pytestmark = pytest.mark.gui
@@ -453,6 +454,7 @@ def test_shift_on_the_movie_adds_cells_and_takes_rectangles(
     assert table is not None
     rows = table.rows_at("movie", 0)
     session.select(int(rows[0]), go=True)
+    session.service(Navigator).arrive()
 
     def at(y: float, x: float) -> Any:
         return tuple(layer.data_to_world((0, y, x)))

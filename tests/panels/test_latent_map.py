@@ -130,6 +130,7 @@ def test_a_click_goes_to_the_cell_and_escape_clears(
     at = shown.plot.place_of(row).toPoint()
     qtbot.mouseClick(shown.plot, LEFT, NONE, at)
     assert session.current == row
+    session.service(Navigator).arrive()
     assert session.service(Navigator).frame == table.t[row]
     rows = table.rows_of_track(row)
     np.testing.assert_array_equal(shown.plot._path, shown.xy[rows])

@@ -192,6 +192,7 @@ def test_a_deleted_image_is_survived(
 ) -> None:
     viewer.layers.remove(by_role(viewer)["image"])
     session.select(2, go=True)
+    session.service(Navigator).arrive()
     session.show(color_by="prediction")
     assert session.service(Navigator).frame == 2
 
@@ -226,11 +227,13 @@ def test_movies_of_a_project_take_turns(
     assert table is not None
     row = int(table.rows_at("second", 5)[0])
     session.select(row, go=True)
+    session.service(Navigator).arrive()
     assert session.movie == "second"
     assert session.service(Navigator).frame == 5
     second = {layer.name for layer in viewer.layers if layer.visible}
     assert not first & second
     session.select(0, go=True)
+    session.service(Navigator).arrive()
     assert {layer.name for layer in viewer.layers if layer.visible} == first
 
 
@@ -270,6 +273,7 @@ def test_going_to_a_cell_moves_time_and_brings_it_into_view(
     viewer.scene.camera.zoom = 50
     row = int(table.rows_at("movie", 6)[0])
     session.select(row, go=True)
+    session.service(Navigator).arrive()
     assert session.service(Navigator).frame == 6
     scale = by_role(viewer)["image"].scale[-1]
     np.testing.assert_allclose(
@@ -286,6 +290,7 @@ def test_the_current_cell_follows_its_track_through_time(
     assert table is not None
     long = next(r for r in range(len(table)) if len(table.rows_of_track(r)) == 8)
     session.select(int(table.rows_of_track(long)[0]), go=True)
+    session.service(Navigator).arrive()
     navigator.show_frame(4)
     assert session.current is not None
     assert table.t[session.current] == 4
@@ -378,4 +383,24 @@ def test_a_stack_shows_its_markers_on_every_plane(
         assert markers.get_value(place, world=True) == 2
     assert session.service(Navigator).frame == 2
     session.select(0, go=True)
+    session.service(Navigator).arrive()
     assert viewer.dims.current_step[0] == 0
+
+
+def test_of_cells_that_are_run_through_only_the_last_is_gone_to(
+    session: Session, overlay: Overlay, qtbot: Any
+) -> None:
+    table, navigator = session.table, session.service(Navigator)
+    navigator.show_frame(0)
+    gone: list[int] = []
+    navigator.frame_changed.connect(gone.append)
+    rows = [int(np.flatnonzero(table.t == t)[0]) for t in (3, 5, 6)]
+    for row in rows:
+        session.select(row, go=True)
+    assert gone == []
+    qtbot.waitUntil(lambda: navigator.frame == 6)
+    assert gone == [6]
+    session.select(rows[0], go=True)
+    navigator.show_frame(2)  # somebody wants to be elsewhere meanwhile
+    navigator.arrive()
+    assert navigator.frame == 2

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from psygnal import Signal
+from qtpy.QtCore import QTimer
 
 from napari_cellsci.viewer import tags
 from napari_cellsci.viewer.geometry import Affine
@@ -33,10 +34,17 @@ class Navigator:
     def __init__(self, session: Session) -> None:
         self._session = session
         self._frame = 0
+        self._wanted: int | None = None
+        # Another frame costs napari more than all panels together: they go first, and
+        # of cells that are run through only the last is gone to.
+        self._soon = QTimer()
+        self._soon.setSingleShot(True)
+        self._soon.setInterval(0)
+        self._soon.timeout.connect(self.arrive)
         viewer = session.viewer
         if viewer is not None:
             viewer.dims.events.current_step.connect(self.sync)
-        session.go_requested.connect(self.go)
+        session.go_requested.connect(self.go_soon)
 
     @property
     def frame(self) -> int:
@@ -56,6 +64,7 @@ class Navigator:
 
     def show_frame(self, t: int) -> None:
         """Put frame `t` of the shown movie on screen."""
+        self._wanted = None
         layer, viewer = self.anchor(), self._session.viewer
         if layer is None or viewer is None:
             return
@@ -63,6 +72,17 @@ class Navigator:
         axis = viewer.dims.ndim - layer.ndim
         time = there.offset[0] + there.matrix[0, 0] * t
         viewer.dims.set_point(axis, float(time))
+
+    def go_soon(self, row: int) -> None:
+        """Go to the cell `row` once whatever is under way has been shown."""
+        self._wanted = row
+        self._soon.start()
+
+    def arrive(self) -> None:
+        """Go now where `go_soon` was asked to, if it was."""
+        row, self._wanted = self._wanted, None
+        if row is not None:
+            self.go(row)
 
     def go(self, row: int) -> None:
         """Show the cell `row`: its movie, its time, and its place if it is off view."""
@@ -107,6 +127,7 @@ class Navigator:
         if frame is None or frame == self._frame:
             return
         self._frame = frame
+        self._wanted = None  # whoever changed the frame since wants to be here
         self._follow(frame)
         self.frame_changed.emit(frame)
 

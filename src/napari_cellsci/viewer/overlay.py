@@ -390,7 +390,8 @@ class Overlay:
         if np.array_equal(rows, self._ringed):
             return  # another frame of the same track
         self._ringed = rows
-        with self._at_work():
+        # No ring lies outside of the markers: nobody has to measure all layers again.
+        with self._at_work(), layer.events.data.blocker():
             layer.data = scene.points_of(table, rows, layer.ndim)
 
     def _on_removed(self, event: Any) -> None:
