@@ -86,7 +86,7 @@ def test_sheets_and_a_table_are_written(
 ) -> None:
     out = tmp_path / "deep" / "out"
     told = ask("latents", project, "-o", out)
-    names = ["latents.csv", "traversals.png", "effects.png"]
+    names = ["latents.csv", "traversals.png", "effects.png", "grid.png"]
     assert told["output"] == [str(out / name) for name in names]
     table = pd.read_csv(out / "latents.csv")
     assert len(table) == 32

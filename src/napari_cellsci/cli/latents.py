@@ -44,8 +44,9 @@ def latents(
             "-o",
             "--output",
             metavar="FOLDER",
-            help="Write latents.csv, traversals.png and effects.png there, and "
-            "classes.png: how labelled classes lie along the latents.",
+            help="Write latents.csv, traversals.png, effects.png and grid.png (cells, "
+            "redrawn from their code, and drawn from nothing) there, and classes.png: "
+            "how labelled classes lie along the latents.",
         ),
     ] = None,
     threads: Annotated[
@@ -90,6 +91,7 @@ def _write(
     project: Project, encoder: Any, atlas: LatentAtlas, folder: Path
 ) -> list[Path]:
     from napari_cellsci.disk import whole_file
+    from napari_cellsci.figures.encode_grid import describe_grid, save_grid
     from napari_cellsci.figures.latent_map import describe_classes, save_densities
     from napari_cellsci.figures.latent_sheet import (
         describe_sheet,
@@ -108,7 +110,8 @@ def _write(
         atlas_table(atlas).to_csv(temporary, index=False)
     save_traversals(sheet, strips)
     save_effects(sheet, maps)
-    written = [table, strips, maps]
+    save_grid(describe_grid(project, encoder), grid)
+    written = [table, strips, maps, grid]
     classes = describe_classes(project, encoder, atlas)
     if classes is not None:
         save_densities(folder / "classes.png", classes)
