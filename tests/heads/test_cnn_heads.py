@@ -85,6 +85,13 @@ def test_the_pooled_network_learns_is_kept_and_attacked_as_the_other() -> None:
     assert pixels.grad.abs().sum() > 0
 
 
+def test_more_classes_are_trained_for_longer_unless_steps_are_given() -> None:
+    assert CNNConfig().total_steps(100) == 200
+    assert CNNConfig().total_steps(100, 8) == 560
+    assert CNNConfig(steps=50).total_steps(100, 8) == 50
+    assert CNNConfig().total_steps(64_000) == 10_000
+
+
 def test_an_unknown_network_is_refused() -> None:
     with pytest.raises(InputError, match="strided, pooled"):
         CNNConfig(network="deep")  # type: ignore[arg-type]

@@ -37,6 +37,8 @@ from napari_cellsci.representation.views import N_VIEWS, dihedral_each
 from napari_cellsci.tasks import CancelToken, Done, OnEvent, Step, ignore
 
 _REPORT_EVERY = 10
+_STEPS, _STEPS_PER_CLASS = 200, 60
+"""Least steps for two classes, and for each class beyond them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,8 +52,9 @@ class CNNConfig:
     network : {"strided", "pooled"}
         Four strided convolutions and three dense layers (arXiv 2402.03115), or three
         convolutions with pooling and one dense layer (Isaksson 2018).
-    steps : int
-        Gradient steps of each CNN at least.
+    steps : int, optional
+        Gradient steps of each CNN at least; by default 200 for two classes and 60 more
+        for each further one.
     epochs : int
         Passes over the labelled crops, if that is more than `steps`.
     batch : int
@@ -76,7 +79,7 @@ class CNNConfig:
 
     models: int = 10
     network: Network = "strided"
-    steps: int = 200
+    steps: int | None = None
     epochs: int = 10
     batch: int = 64
     learning_rate: float = 3e-3
@@ -89,7 +92,7 @@ class CNNConfig:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        if self.models < 1 or self.steps < 1:
+        if self.models < 1 or (self.steps is not None and self.steps < 1):
             raise InputError("Train at least one CNN for at least one step.")
         if self.network not in NETWORKS:
             raise InputError(
@@ -102,9 +105,12 @@ class CNNConfig:
                     f"{name} must be at least 0 and below 1, not {getattr(self, name)}."
                 )
 
-    def total_steps(self, n_cells: int) -> int:
-        """Return the gradient steps for so many training cells."""
-        return max(self.steps, self.epochs * -(-n_cells // self.batch))
+    def total_steps(self, n_cells: int, n_classes: int = 2) -> int:
+        """Return the gradient steps for so many training cells and classes."""
+        least = self.steps
+        if least is None:
+            least = _STEPS + _STEPS_PER_CLASS * max(n_classes - 2, 0)
+        return max(least, self.epochs * -(-n_cells // self.batch))
 
 
 def train_cnn(
@@ -183,7 +189,7 @@ def train_cnn(
         keeper = Keeper(run_dir, identity, on_event)
     networks: list[CropNet] = []
     right: list[float] = []
-    steps = config.total_steps(len(y))
+    steps = config.total_steps(len(y), n_classes)
     for k in range(config.models):
         train, test = parts[k % len(parts)]
         seed = model_seed(config.seed, k)
