@@ -149,8 +149,8 @@ def balance_in_words(counts: dict[str, int], balanced: bool) -> str:
     if ratio < _UNEVEN:
         return ""
     done = (
-        f"every class weighs the same in training, a {rare} {ratio:.0f} times as much "
-        f"as a {common}"
+        f"every class weighs the same in training, {rare} {ratio:.0f} times as much "
+        f"a cell as {common}"
         if balanced
         else "nothing makes up for it (balanced=false), so that rare classes are "
         "called too seldom"

@@ -59,6 +59,7 @@ class ScorePanel(PanelBase):
 
     title = "Score"
     data_filter = "CSV (*.csv)"
+    figure_filter = "PNG (*.png);;PDF (*.pdf);;SVG (*.svg)"
 
     def __init__(self, viewer: napari.viewer.Viewer) -> None:
         super().__init__(viewer)
@@ -186,6 +187,16 @@ class ScorePanel(PanelBase):
         """Write the scores as CSV."""
         if self.service.scored is not None:
             self.service.scored.scores.save_csv(path)
+
+    def save_figure(self, path: str) -> None:
+        """Draw the held-out confusion matrix; of formulas being written the panel."""
+        report = self._report()
+        if report is None:
+            super().save_figure(path)
+            return
+        from napari_cellsci.figures.confusion import draw_confusion
+
+        draw_confusion(report, self.session.bundle.classes, Path(path))
 
     def has_data(self) -> bool:
         """Whether there are scores."""
