@@ -53,7 +53,7 @@ def test_residuals_sort_the_gallery_and_become_layers(
 ) -> None:
     panel = dock(CellStripPanel)
     session.project = project
-    session.current = 0
+    session.select(0)
     assert not entry(panel).isEnabled()
     assert "predict-channel" in entry(panel).toolTip()
     assert latent_orders(session) == ()
