@@ -54,6 +54,8 @@ class ExpressionsPanel(PanelBase):
         )
         self.form = new_form()
         self.form.addRow("Classifier", self.sources)
+        self.about = ChoiceBox("Which class f ≥ 0 stands for; f < 0 are all others")
+        self.form.addRow("Formula for", self.about)
         self.body.addLayout(self.form)
         self.writing = WritingBox(self.bench, self.theme)
         self.facts = FactsBox()
@@ -88,6 +90,7 @@ class ExpressionsPanel(PanelBase):
         self._on(self.searching.front_changed, self._on_list)
         self._on(session.current_changed, self._on_cell)
         self.sources.chosen.connect(service.choose)
+        self.about.chosen.connect(service.choose_about)
         self.writing.kept.connect(self.keep)
         self.facts.selected.connect(self._select)
         self.list.picked.connect(self.use)
@@ -135,6 +138,12 @@ class ExpressionsPanel(PanelBase):
         self.sources.setCurrentIndex(self.sources.findData(source))
         for widget in (self.sources, self.form.labelForField(self.sources)):
             widget.setVisible(bool(offers) and self.session.project is not None)
+        classes = () if opened is None else opened.bundle.classes
+        if opened is not None:
+            choices = [Choice(name, name) for name in classes]
+            self.about.offer([choices], opened.about)
+        for widget in (self.about, self.form.labelForField(self.about)):
+            widget.setVisible(len(classes) > 2)
 
     def _show_written(self) -> None:
         self.writing.refresh()

@@ -20,11 +20,17 @@ from napari_cellsci.panels._classifier import ClassifierService, OpenClassifier
 from napari_cellsci.panels._jobs import Work
 from napari_cellsci.panels._source import IN_USE, SHIPPED, SourceOffer
 from napari_cellsci.panels.expressions import candidates as lists
+from napari_cellsci.panels.expressions.about import (
+    against_the_rest,
+    chosen,
+    labels_about,
+    sides_of,
+)
 from napari_cellsci.panels.expressions.bench import Bench
 from napari_cellsci.panels.expressions.candidates import Candidate
 from napari_cellsci.panels.expressions.showing import Shower
 from napari_cellsci.panels.expressions.start import first_formula
-from napari_cellsci.panels.expressions.subject import NONE, Rows, Subject
+from napari_cellsci.panels.expressions.subject import Subject
 from napari_cellsci.panels.score.service import ScoreService
 
 if TYPE_CHECKING:
@@ -51,13 +57,16 @@ class Opened(OpenClassifier):
     bundle : Bundle
     book : CodeBook
     scores : Scores
-        What it says of all cells.
+        What it says of all cells; of several classes, whether they are `about`.
     start : str
         A formula to begin with.
+    about : str
+        Of several classes the one that formulas stand for; the second of two.
     """
 
     scores: Scores
     start: str
+    about: str
 
 
 class ExpressionService(ClassifierService):
@@ -89,6 +98,7 @@ class ExpressionService(ClassifierService):
         self.bench = Bench()
         self.candidates: list[Candidate] = []
         self.shower = Shower(session)
+        self._about = ""
         session.labels_changed.connect(self._on_labels)
         session.classes_changed.connect(self._on_labels)
 
@@ -131,6 +141,13 @@ class ExpressionService(ClassifierService):
         self.shower.forget()
         super().choose(source)
 
+    def choose_about(self, name: str) -> None:
+        """Write about another class, from now on."""
+        if self.opened is not None and name != self.opened.about:
+            self._about = name
+            self.shower.forget()
+            self.ensure(again=True)
+
     def _is_settled(self, key: str, again: bool) -> bool:
         shown = self.opened is not None and self.is_shown
         return (self._asked == key or shown) and not again
@@ -141,7 +158,8 @@ class ExpressionService(ClassifierService):
         if source == IN_USE:
             scored = session.service(ScoreService).scored
             source = str(scored.source) if scored is not None else source
-        return partial(_open, project, source, bundle, self._two(session))
+        labelled = self._two(session)
+        return partial(_open, project, source, bundle, labelled, self._about)
 
     @staticmethod
     def _two(session: Session) -> tuple[Any, Any]:
@@ -155,7 +173,11 @@ class ExpressionService(ClassifierService):
 
     def _on_opened(self, opened: Opened) -> None:
         before, self.opened = self.opened, opened
-        same = before is not None and before.book.encoder == opened.book.encoder
+        same = (
+            before is not None
+            and before.book.encoder == opened.book.encoder
+            and before.about == opened.about
+        )
         self.bench.take(self._subject(opened), keep=same)
         if not same:
             self.candidates = lists.merged(self._kept(opened))
@@ -174,7 +196,7 @@ class ExpressionService(ClassifierService):
         for info in project.bundles:
             same = info.summary.get("encoder_hash") == opened.book.encoder
             if info.scheme == FORMULAS and same:
-                found += found_in(subject, project.bundle(info.name))
+                found += found_in(subject, project.bundle(info.name), opened.about)
         return found
 
     def take_found(self) -> None:
@@ -185,13 +207,13 @@ class ExpressionService(ClassifierService):
     def _subject(self, opened: Opened) -> Subject:
         series, groups = self._two(self._session)
         scores = opened.scores.table["score"].to_numpy(np.float64)
-        classes = opened.bundle.classes[0], opened.bundle.classes[1]
         called = self._session.project.labels.called_now  # type: ignore[union-attr]
+        names = [called(name) for name in opened.bundle.classes]
         return Subject(
             opened.book.latents,
-            labels_of(series, [called(name) for name in classes], len(groups)),
+            labels_about(series, names, called(opened.about), len(groups)),
             groups,
-            classes,
+            sides_of(opened.bundle.classes, opened.about),
             scores,
             _names(opened),
         )
@@ -295,8 +317,11 @@ class ExpressionService(ClassifierService):
         self.changed.emit()
 
 
-def found_in(subject: Subject, bundle: Bundle) -> list[Candidate]:
-    """Return the formulas of a classifier of scheme 4 with their held-out accuracy."""
+def found_in(subject: Subject, bundle: Bundle, about: str = "") -> list[Candidate]:
+    """Return the formulas of a classifier of scheme 4 with their held-out accuracy.
+
+    Of several classes those of the class `about`, whose accuracy alone is not known.
+    """
     members: Any = bundle.heads.members
     rates = bundle.heads.report.member_balanced_accuracies
     found = []
@@ -305,14 +330,10 @@ def found_in(subject: Subject, bundle: Bundle) -> list[Candidate]:
             held = rates[k] if k < len(rates) else None
             origin = f"found by a search, kept as {bundle.name}, model {k}"
             found.append(lists.judged(subject, head[0], origin, held))
-    return found
-
-
-def labels_of(series: Any, classes: list[str], n: int) -> Rows:
-    """Return 0, 1 or −1 for each of n cells, from class names by row."""
-    found = np.full(n, NONE, np.int64)
-    for code, name in enumerate(classes):
-        found[series.index[series == name].to_numpy(dtype=np.int64)] = code
+        elif about in bundle.classes:
+            origin = f"of {about}, kept as {bundle.name}, model {k}"
+            one = head[bundle.classes.index(about)]
+            found.append(lists.judged(subject, one, origin))
     return found
 
 
@@ -321,6 +342,7 @@ def _open(
     source: str,
     bundle: Bundle | None,
     labelled: tuple[Any, Any],
+    about: str,
     on_event: OnEvent,
     token: CancelToken,
 ) -> Opened:
@@ -330,24 +352,22 @@ def _open(
     found = project.bundle(source) if bundle is None else bundle
     if found.heads.input != "latents":
         raise InputError(f"The classifier {found.name!r} reads crops, not latents.")
-    if len(found.classes) != 2:
-        raise InputError(
-            f"The classifier {found.name!r} tells {len(found.classes)} classes apart; "
-            "a formula is read here for two: choose a classifier of two classes."
-        )
+    about = chosen(found.classes, about)
     scores = project.score(found, on_event=on_event, token=token)
     token.raise_if_cancelled()
     latents = np.asarray(project.latents(found.encoder, on_event=on_event, token=token))
     book = open_codebook(found.encoder, latents)
+    if len(found.classes) > 2:
+        scores = against_the_rest(scores, found.heads, latents, about)
     series, groups = labelled
     subject = Subject(
         book.latents,
-        labels_of(series, list(found.classes), len(groups)),
+        labels_about(series, found.classes, about, len(groups)),
         groups,
         network=scores.table["score"].to_numpy(np.float64),
     )
     name = source if source != IN_USE else SHIPPED
-    return Opened(name, found, book, scores, first_formula(subject))
+    return Opened(name, found, book, scores, first_formula(subject), about)
 
 
 def _names(opened: Opened) -> dict[str, str]:

@@ -72,7 +72,7 @@ def scores_of(opened: Opened, written: Written) -> Scores:
     The probability is calibrated on the labelled cells. Cells for which the formula is
     not defined have no score and no prediction; blank crops stay blank.
     """
-    table, classes = opened.scores.table, opened.bundle.classes
+    table, classes = opened.scores.table, opened.scores.classes
     scores, subject = written.scores, written.subject
     defined = np.isfinite(scores)
     names = np.array([*classes, None], dtype=object)
