@@ -123,7 +123,7 @@ _GAN = (
         "0, it always knows and the generator learns nothing.",
         (
             Line("loss_d", "discriminator", VERMILION),
-            Line("loss_g", "generator", BLUE, main=False),
+            Line("loss_g", "generator", BLUE),
         ),
     ),
     Chart(
@@ -134,7 +134,7 @@ _GAN = (
         "raise roth.",
         (
             Line("drawn_right", "drawn cells", BLUE),
-            Line("real_right", "real cells", VERMILION, main=False),
+            Line("real_right", "real cells", VERMILION),
         ),
     ),
     Chart(

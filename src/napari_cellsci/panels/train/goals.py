@@ -115,7 +115,7 @@ _NOT_ASKED = {
     ),
 }
 """Settings that have no part in a kind of encoder."""
-_QUICK = Preset("quick", "Quick look", "A minute or two: are the crops right?")
+_QUICK = Preset("quick", "Quick look", "A minute or two tell whether crops are right")
 
 # Another scheme is another row here, and a verb of `Project` that trains it.
 GOALS: tuple[Goal, ...] = (
@@ -146,7 +146,7 @@ GOALS: tuple[Goal, ...] = (
         "Draws new cells from a code of ten numbers and reads the code of real ones. "
         "Cells redrawn from it are less like themselves than by the other encoders",
         (
-            Preset("quick", "Quick look", "Some minutes: does the game get going?"),
+            Preset("quick", "Quick look", "Some minutes: whether the game gets going"),
             Preset("good", "Good", "Half an hour or more on a CPU"),
             Preset("paper", "Thesis", "Wider networks, 45,000 steps: a GPU's work"),
         ),
