@@ -35,6 +35,7 @@ def describe(values: dict[str, Any]) -> str:
         f"  crops    {width} wide, {crops['size']} px",
         *(f"  movie    {_movie(movie)}" for movie in values["movies"]),
         f"  labels   {labels}",
+        *_filtered(values),
         *(f"  encoder  {encoder['name']}" for encoder in values["encoders"]),
         *(f"  bundle   {_bundle(bundle)}" for bundle in values["bundles"]),
         *(
@@ -44,6 +45,15 @@ def describe(values: dict[str, Any]) -> str:
         ),
     ]
     return "\n".join(lines)
+
+
+def _filtered(values: dict[str, Any]) -> list[str]:
+    """Say how many cells are filtered out, and whether training passes over them."""
+    count = values["filtered_out"]
+    if not count:
+        return []
+    which = "usable cells only" if values["usable_only"] else "all cells"
+    return [f"  filter   {count:,} cells filtered out; training learns from {which}"]
 
 
 def _movie(movie: dict[str, Any]) -> str:

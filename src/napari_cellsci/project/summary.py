@@ -9,6 +9,7 @@ from napari_cellsci.project.bench import Bench
 from napari_cellsci.project.models import BundleInfo, read_bundles, read_encoders
 from napari_cellsci.project.movies import MovieInfo
 from napari_cellsci.project.runs import read_runs
+from napari_cellsci.project.usable import usable_only
 
 
 def summarise(bench: Bench, labels: Labels) -> dict[str, Any]:
@@ -21,6 +22,8 @@ def summarise(bench: Bench, labels: Labels) -> dict[str, Any]:
         "cells": sum(info.n_cells for info in movies),
         "classes": [c.name for c in labels.classes if c.position is not None],
         "labels": labels.counts(),
+        "filtered_out": len(labels.left_out),
+        "usable_only": usable_only(bench),
         "crops": bench.spec.to_dict(),
         "movies": [_movie(info) for info in movies],
         "encoders": [

@@ -123,8 +123,10 @@ class RocView(QWidget):
             painter.drawText(
                 QRectF(x - 14, area.bottom() + 1, 28, 14), center, f"{value:g}"
             )
-        inside = QRectF(area.left() + 4, area.top() + 2, area.width() - 8, 16)
-        painter.drawText(inside, int(Qt.AlignmentFlag.AlignRight.value), "usable kept")
+        # Curves rise to the upper left; the lower right stays free.
+        inside = QRectF(area.left() + 4, area.bottom() - 18, area.width() - 8, 16)
+        said = "↑ usable kept"
+        painter.drawText(inside, int(Qt.AlignmentFlag.AlignRight.value), said)
 
     def _curve(self, painter: QPainter, report: MethodReport, mine: bool) -> None:
         color = QColor(SHADES[report.method])
