@@ -61,6 +61,48 @@ Axes = Annotated[
 Name = Annotated[
     str | None, typer.Option(help="What to call the movie, or the set of images.")
 ]
+Size = Annotated[
+    int | None,
+    typer.Option(
+        help="Width of a crop as it is kept, a multiple of 16 px (64; less where "
+        "all images are smaller)."
+    ),
+]
+Sizes = Annotated[
+    str | None,
+    typer.Option(
+        help="How images are brought to that size: noise, mean, constant:20, "
+        "resize; one for all channels, or one for each."
+    ),
+]
+Normalise = Annotated[
+    str,
+    typer.Option(
+        help="How pixels are normalised: zscore, brightfield, fluorescence, or "
+        "steps such as log+zscore; one for all channels, or one for each."
+    ),
+]
+Fov = Annotated[
+    float | None,
+    typer.Option("--fov", help="Width of a crop in µm (default 21.3)."),
+]
+FovPx = Annotated[
+    float | None, typer.Option(help="Width of a crop in pixels of the movie.")
+]
+Channel = Annotated[
+    list[str] | None,
+    typer.Option(help="Channel by number from 0 or by name; may be given again."),
+]
+Plane = Annotated[
+    str, typer.Option(help='Plane of a stack, or "max" for its projection.')
+]
+Classes = Annotated[
+    str | None,
+    typer.Option(
+        help="Classes to tell apart; of two, the second is score ≥ 0. By default "
+        "interphase,metaphase, or those that folders or labels of images say."
+    ),
+]
 
 
 def simulate(
@@ -118,51 +160,17 @@ def new(
     labels: Labels = None,
     group_by: GroupBy = None,
     tile: Tile = None,
-    size: Annotated[
-        int | None,
-        typer.Option(
-            help="Width of a crop as it is kept, a multiple of 16 px (64; less where "
-            "all images are smaller)."
-        ),
-    ] = None,
-    sizing: Annotated[
-        str | None,
-        typer.Option(
-            help="How images are brought to that size: noise, mean, constant:20, "
-            "resize; one for all channels, or one for each."
-        ),
-    ] = None,
-    normalise: Annotated[
-        str,
-        typer.Option(
-            help="How pixels are normalised: zscore, brightfield, fluorescence, or "
-            "steps such as log+zscore; one for all channels, or one for each."
-        ),
-    ] = "zscore",
+    size: Size = None,
+    sizing: Sizes = None,
+    normalise: Normalise = "zscore",
     pixel_size: PixelSize = None,
     frame_interval: FrameInterval = None,
-    fov: Annotated[
-        float | None,
-        typer.Option("--fov", help="Width of a crop in µm (default 21.3)."),
-    ] = None,
-    fov_px: Annotated[
-        float | None, typer.Option(help="Width of a crop in pixels of the movie.")
-    ] = None,
-    channel: Annotated[
-        list[str] | None,
-        typer.Option(help="Channel by number from 0 or by name; may be given again."),
-    ] = None,
-    z: Annotated[
-        str, typer.Option(help='Plane of a stack, or "max" for its projection.')
-    ] = "max",
+    fov: Fov = None,
+    fov_px: FovPx = None,
+    channel: Channel = None,
+    z: Plane = "max",
     axes: Axes = None,
-    classes: Annotated[
-        str | None,
-        typer.Option(
-            help="Classes to tell apart; of two, the second is score ≥ 0. By default "
-            "interphase,metaphase, or those that folders or labels of images say."
-        ),
-    ] = None,
+    classes: Classes = None,
     name: Name = None,
     as_json: Json = False,
 ) -> None:
