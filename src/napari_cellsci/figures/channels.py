@@ -58,6 +58,7 @@ def save_ablation(path: Path, found: Ablation) -> None:
     axes.set_xticks(range(len(sets)), list(found.channel_names.values()), fontsize=8)
     axes.set(xlim=(-0.5, len(sets) - 0.5), ylim=(0, 1.02))
     axes.set_ylabel("balanced accuracy (95% interval)", fontsize=8)
+    axes.tick_params(labelsize=8)
     axes.spines[["top", "right"]].set_visible(False)
     figure.legend(
         frameon=False, fontsize=8, loc="outside upper center", ncols=len(found.systems)
@@ -89,12 +90,14 @@ def save_shared(path: Path, found: SharedInformation) -> None:
         axes.set(**{which: words})
     bar = figure.colorbar(shown, ax=axes, shrink=0.7, label="mutual information (nats)")
     bar.ax.axhline(found.found.chance, color="white", linewidth=1)
-    bar.ax.text(
-        *(0.5, found.found.chance, "chance"),
-        color="white",
-        fontsize=6,
-        ha="center",
-        va="bottom",
+    bar.ax.annotate(
+        "chance",
+        (0, found.found.chance),
+        xytext=(-3, 0),
+        textcoords="offset points",
+        fontsize=7,
+        ha="right",
+        va="center",
     )
     low, high = found.found.interval
     axes.set_title(

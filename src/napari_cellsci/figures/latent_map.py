@@ -24,8 +24,11 @@ if TYPE_CHECKING:
 DPI = 200
 PER_ROW = 4
 MOST_ROWS = 4
-MOST_COLUMNS = 6
-"""Of the key of the classes."""
+FILLED = 3
+"""Up to so many classes the areas under their curves are filled."""
+_WIDTH = 7.0
+_SIGN, _LETTER = 0.55, 0.07
+"""Width of a figure, and of an entry of its key without and per letter (inches)."""
 _FEW = 20_000
 """Up to so many points a vector figure keeps them as vectors."""
 
@@ -134,7 +137,7 @@ def save_map(
     from matplotlib.figure import Figure
 
     rows = 0 if classes is None else _rows_of(classes)
-    figure = Figure(figsize=(7, 6 + 1.3 * rows), layout="constrained")
+    figure = Figure(figsize=(_WIDTH, 6 + 1.3 * rows), layout="constrained")
     if classes is None:
         draw_map(figure.add_subplot(), shown)
     else:
@@ -149,7 +152,7 @@ def save_densities(path: Path, shown: DensityFigure) -> None:
     """Write the classes along the latents that separate them best."""
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(7, 1.3 * _rows_of(shown) + 0.4), layout="constrained")
+    figure = Figure(figsize=(_WIDTH, 1.3 * _rows_of(shown) + 0.4), layout="constrained")
     draw_densities(figure, shown)
     _save(figure, path)
 
@@ -207,6 +210,17 @@ def _rows_of(shown: DensityFigure) -> int:
     return min(-(-len(shown.labels) // PER_ROW), MOST_ROWS)
 
 
+def _style(shown: DensityFigure, k: int) -> str:
+    """Return how the curve of a class is drawn: dashed where its colour was used."""
+    return "--" if shown.colors[k] in list(shown.colors)[:k] else "-"
+
+
+def _key_columns(names: Sequence[str]) -> int:
+    """Return how many names stand side by side in a key."""
+    longest = max(map(len, names), default=0)
+    return max(1, min(len(names), int(_WIDTH / (_SIGN + _LETTER * longest))))
+
+
 def draw_densities(figure: Any, shown: DensityFigure) -> None:
     """Draw the density of every class along the latents, best separating first.
 
@@ -216,6 +230,7 @@ def draw_densities(figure: Any, shown: DensityFigure) -> None:
     shown : DensityFigure
     """
     found = shown.densities
+    known = [k for k in range(len(shown.names)) if found.counts[k] > 1]
     chosen = shown.separation.ranked()[: PER_ROW * MOST_ROWS]
     columns = min(PER_ROW, len(chosen))
     panes = figure.subplots(_rows_of(shown), columns, squeeze=False)
@@ -225,9 +240,12 @@ def draw_densities(figure: Any, shown: DensityFigure) -> None:
         pane.set_axis_on()
         for k, color in enumerate(shown.colors):
             if found.counts[k] > 1:
-                curve = found.values[k, latent]
-                pane.fill_between(found.grid[latent], curve, color=color, alpha=0.25)
-                pane.plot(found.grid[latent], curve, color=color, linewidth=1)
+                curve, style = found.values[k, latent], _style(shown, k)
+                if len(known) <= FILLED:
+                    pane.fill_between(
+                        found.grid[latent], curve, color=color, alpha=0.25
+                    )
+                pane.plot(found.grid[latent], curve, style, color=color, linewidth=1)
         area = shown.separation.auroc[latent]
         measure = f"  AUROC {area:.2f}" if np.isfinite(area) else ""
         pane.set_title(f"{shown.labels[latent]}{measure}", fontsize=8, loc="left")
@@ -235,9 +253,10 @@ def draw_densities(figure: Any, shown: DensityFigure) -> None:
         pane.tick_params(labelsize=7)
         pane.spines[["top", "right", "left"]].set_visible(False)
         pane.set_ylim(bottom=0)
-    known = [k for k in range(len(shown.names)) if found.counts[k] > 1]
     handles = [
-        panes.flat[0].plot([], [], color=shown.colors[k], label=shown.names[k])[0]
+        panes.flat[0].plot(
+            [], [], _style(shown, k), color=shown.colors[k], label=shown.names[k]
+        )[0]
         for k in known
     ]
     if handles:
@@ -246,5 +265,5 @@ def draw_densities(figure: Any, shown: DensityFigure) -> None:
             frameon=False,
             fontsize=8,
             loc="outside lower center",
-            ncols=min(len(known), MOST_COLUMNS),
+            ncols=_key_columns([shown.names[k] for k in known]),
         )

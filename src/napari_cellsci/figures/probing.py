@@ -145,4 +145,5 @@ def draw_rates(
     axes.set_xticks(range(len(rows)), [row[0] for row in rows], fontsize=8)
     axes.set(xlim=(-0.5, len(rows) - 0.4), ylim=(0, 1.02))
     axes.set_ylabel("balanced accuracy (95% interval)", fontsize=8)
+    axes.tick_params(labelsize=8)
     axes.spines[["top", "right"]].set_visible(False)

@@ -87,7 +87,7 @@ class Claim:
     def sentence(self) -> str:
         """The claim in words."""
         low, high = self.interval
-        numbers = f"{self.gain:+.1%} [{low:+.1%} to {high:+.1%}]"
+        numbers = f"{100 * self.gain:+.1f} points [{100 * low:+.1f}, {100 * high:+.1f}]"
         if self.verdict == "found":
             return f"{self.better} is better than {self.worse}: {numbers}."
         if self.verdict == "the reverse":
