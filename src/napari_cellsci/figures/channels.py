@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 _SHOWN = 6
 """Cells of which pictures are drawn."""
+_BULK = (0.005, 0.995)
+"""Quantiles of a picture between which its greys lie: noise does not flatten them."""
 
 
 def save_ablation(path: Path, found: Ablation) -> None:
@@ -151,7 +153,7 @@ def save_prediction(
     residual = seen - predicted
     limit = float(np.quantile(np.abs(residual), 0.995)) or 1.0
     for column in range(len(rows)):
-        low, high = float(seen[column].min()), float(seen[column].max())
+        low, high = np.quantile(seen[column], _BULK).tolist()
         _picture(panes[0, column], source[column], "gray")
         _picture(panes[1, column], seen[column], "gray", low, high)
         _picture(panes[2, column], predicted[column], "gray", low, high)

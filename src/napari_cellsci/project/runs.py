@@ -59,7 +59,7 @@ class RunInfo:
     ----------
     id : str
     kind : str
-        "encoder", "heads" or "search".
+        "encoder", "heads", "search", "ablation" or "channel".
     name : str, optional
         Of the encoder or bundle it makes.
     state : RunState

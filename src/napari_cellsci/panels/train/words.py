@@ -10,7 +10,13 @@ from napari_cellsci.project.run_log import RunLog
 from napari_cellsci.project.run_state import RunState
 from napari_cellsci.project.runs import RunInfo
 
-KINDS = {"encoder": "Encoder", "heads": "Heads", "search": "Search"}
+KINDS = {
+    "encoder": "Encoder",
+    "heads": "Heads",
+    "search": "Search",
+    "ablation": "Comparison of channels",
+    "channel": "Channel model",
+}
 _ENCODERS = {"bvae": "β-VAE", "infogan": "InfoGAN"}
 SIGNS = {
     RunState.QUEUED: "◔",
