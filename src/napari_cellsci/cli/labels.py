@@ -108,10 +108,12 @@ def agreement(
     """Compare two annotators: Cohen's κ and the cells in dispute."""
     with talking(as_json) as talk:
         from napari_cellsci.project import Project
+        from napari_cellsci.project.tables import naming
 
         with Project.open(project) as opened:
             found = opened.labels.agreement(one, other)
-            cells = opened.cells.loc[found.disputed.index, ["movie", "track_id", "t"]]
+            cells = opened.cells
+            cells = cells.loc[found.disputed.index, naming(cells)]
             table = cells.join(found.disputed)
         values = {
             "cells": found.n,

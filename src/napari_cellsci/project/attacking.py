@@ -32,6 +32,7 @@ from napari_cellsci.project.attack_plan import AttackPlan, Wanted, chosen_rows
 from napari_cellsci.project.bench import Bench
 from napari_cellsci.project.objects import find_regions
 from napari_cellsci.project.scoring import find_bundle
+from napari_cellsci.project.tables import naming
 from napari_cellsci.representation.normalise import normalise
 from napari_cellsci.tasks import CancelToken, Done, OnEvent, Progress
 
@@ -361,7 +362,8 @@ def _assemble(
     found: dict[str, NDArray[Any]],
 ) -> Attacked:
     names = np.array([*bundle.classes, ""], object)  # −1: a score that is no number
-    table = bench.cells().loc[rows, ["movie", "track_id", "t", "y", "x"]].copy()
+    cells = bench.cells()
+    table = cells.loc[rows, naming(cells, "y", "x")].copy()
     table["label"] = labels
     table["reference"] = names[found["reference"]]
     table["epsilon"] = found["epsilon"]

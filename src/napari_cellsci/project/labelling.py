@@ -23,6 +23,7 @@ from napari_cellsci.project import codes, generations, scoring
 from napari_cellsci.project.bench import Bench
 from napari_cellsci.project.head_training import assemble
 from napari_cellsci.project.latent_atlas import encoder_of
+from napari_cellsci.project.tables import naming
 from napari_cellsci.project.trained_on import LabelledCells
 from napari_cellsci.project.training import data_fingerprint
 from napari_cellsci.project.usable import usable_only
@@ -249,9 +250,10 @@ def _code_of(
 def suggestion_table(
     bench: Bench, picks: list[queue.Pick], classes: tuple[str, ...]
 ) -> pd.DataFrame:
-    """Return a queue as a table: movie, track_id, t, minutes, guess, reason."""
+    """Return a queue as a table: what names the cells, minutes, guess, reason."""
     rows = [pick.row for pick in picks]
-    table = bench.cells().loc[rows, ["movie", "track_id", "t"]].copy()
+    cells = bench.cells()
+    table = cells.loc[rows, naming(cells)].copy()
     intervals = {i.name: i.frame_interval or np.nan for i in bench.movies()}
     table["minutes"] = table["t"] * table["movie"].map(intervals).astype(float) / 60
     table["guess"] = [classes[p.guess] if p.guess >= 0 else "" for p in picks]

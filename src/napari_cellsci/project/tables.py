@@ -22,6 +22,12 @@ _NUMBERS = [
 ]
 
 
+def naming(cells: pd.DataFrame, *more: str) -> list[str]:
+    """Return the columns that say which cell a row is, and `more` of them."""
+    image = ["image"] if "image" in cells else []
+    return ["movie", *image, "track_id", "t", *more]
+
+
 def insert_cells(
     inside: sqlite3.Connection, movie_id: int, first: int, cells: pd.DataFrame
 ) -> None:
