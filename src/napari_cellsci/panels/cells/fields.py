@@ -3,12 +3,24 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from qtpy.QtWidgets import QDoubleSpinBox
+from qtpy.QtCore import Signal
+from qtpy.QtWidgets import (
+    QComboBox,
+    QDoubleSpinBox,
+    QFileDialog,
+    QHBoxLayout,
+    QLineEdit,
+    QWidget,
+)
 
 from napari_cellsci.errors import InputError
+from napari_cellsci.panels._parts import plain_button
+from napari_cellsci.panels._theme import STEP
 from napari_cellsci.viewer import adapters, tags
 
 if TYPE_CHECKING:
@@ -34,6 +46,66 @@ def number_box(
     box.setMinimumWidth(1)
     box.setKeyboardTracking(False)
     return box
+
+
+class FolderLine(QWidget):
+    """Where a project folder is made: a line to type it, and a button to choose it.
+
+    Signals
+    -------
+    chosen :
+        The user has named another folder.
+    """
+
+    chosen = Signal()
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.path = QLineEdit()
+        self.path.setMinimumWidth(1)
+        self.path.setToolTip("Folder to make for crops, labels, models and scores")
+        self.path.textEdited.connect(self.chosen)
+        self.browse = plain_button("…", "Choose where the project folder is made")
+        self.browse.clicked.connect(self._browse)
+        row = QHBoxLayout(self)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.setSpacing(STEP)
+        row.addWidget(self.path, 1)
+        row.addWidget(self.browse)
+
+    def _browse(self) -> None:
+        path, _ = QFileDialog.getSaveFileName(
+            self, "Make the project folder", self.path.text()
+        )
+        if path:
+            self.path.setText(path)
+            self.chosen.emit()
+
+
+def fill_planes(box: QComboBox, image: Any, extra: adapters.Extra | None) -> None:
+    """Offer the planes of an image layer beside the maximum of all.
+
+    Parameters
+    ----------
+    box : QComboBox
+        Its first item is the maximum.
+    image : Image or None
+    extra : {"C", "Z"} or None
+        Meaning of a fourth axis.
+    """
+    planes = 0
+    if image is not None:
+        try:
+            axes = adapters.axes_of(image, extra) or ""
+        except InputError:
+            axes = ""
+        shape = adapters.level_zero(image).shape
+        planes = shape[axes.index("Z")] if "Z" in axes else 0
+    while box.count() > planes + 1:
+        box.removeItem(box.count() - 1)
+    for z in range(box.count() - 1, planes):
+        box.addItem(f"plane {z}", z)
+    box.setEnabled(planes > 1)
 
 
 def exact(box: QDoubleSpinBox, known: float) -> float:
@@ -72,6 +144,14 @@ class LayerChoices:
             for layer in (() if viewer is None else viewer.layers)
             if isinstance(layer, self._kind) and tags.role_of(layer) != "outlines"
         ]
+
+
+def leave_layers(viewer: Any, slot: Callable[..., None]) -> None:
+    """Disconnect what napari connects to the layers' coming and going."""
+    events = viewer.layers.events
+    for signal in (events.inserted, events.removed, events.reordered, events.renamed):
+        with suppress(ValueError):
+            signal.disconnect(slot)
 
 
 def channel_numbers(text: str) -> tuple[int, ...]:

@@ -25,7 +25,6 @@ from napari_cellsci.panels._parts import (
     advanced_section,
     heading,
     new_form,
-    plain_button,
     whole_number,
 )
 from napari_cellsci.panels._strip import CropStrip
@@ -39,12 +38,17 @@ from napari_cellsci.panels.cells.choice import (
 )
 from napari_cellsci.panels.cells.code import Request, as_command, as_python
 from napari_cellsci.panels.cells.fields import (
+    FolderLine,
     channel_numbers,
     exact,
+    fill_planes,
     free_folder,
     is_taken,
+    leave_layers,
     number_box,
 )
+from napari_cellsci.panels.cells.images_box import ImagesBox
+from napari_cellsci.panels.cells.images_source import ImagesSource
 from napari_cellsci.panels.cells.layer_rows import LayerRows
 from napari_cellsci.panels.cells.service import CellsService
 from napari_cellsci.panels.score.service import ScoreService
@@ -99,6 +103,9 @@ class CellsPanel(PanelBase):
         self.rows.chosen.connect(self._on_layers)
         self.rows.asked.connect(self._open_file)
         self.body.addWidget(self.rows)
+        self.images = ImagesBox(self.session)
+        self.images.changed.connect(self._on_images)
+        self.body.addWidget(self.images)
 
     def _build_view(self) -> None:
         self.body.addWidget(heading("What will be cut"))
@@ -127,28 +134,22 @@ class CellsPanel(PanelBase):
         row.addWidget(self.fov_unit)
         form.addRow("Pixel size", self.pixel_size)
         form.addRow("Field of view", row)
-        form.addRow("Project", self._build_path())
-        self.body.addLayout(form)
-        self.body.addWidget(self._build_advanced())
+        self.scale = QWidget()
+        self.scale.setLayout(form)
+        form.setContentsMargins(0, 0, 0, 0)
+        self.advanced = self._build_advanced()
+        where = new_form()
+        place = FolderLine()
+        self.path, self.browse = place.path, place.browse
+        place.chosen.connect(self._on_path)
+        where.addRow("Project", place)
+        self.body.addWidget(self.scale)
+        self.body.addLayout(where)
+        self.body.addWidget(self.advanced)
         self.body.addStretch()
         self.pixel_size.valueChanged.connect(self._on_choice)
         self.fov.valueChanged.connect(self._on_choice)
         self.fov_unit.currentTextChanged.connect(self._on_unit)
-
-    def _build_path(self) -> QWidget:
-        self.path = QLineEdit()
-        self.path.setMinimumWidth(1)
-        self.path.setToolTip("Folder to make for crops, labels, models and scores")
-        self.path.textEdited.connect(self._on_path)
-        self.browse = plain_button("…", "Choose where the project folder is made")
-        self.browse.clicked.connect(self._browse)
-        line = QWidget()
-        row = QHBoxLayout(line)
-        row.setContentsMargins(0, 0, 0, 0)
-        row.setSpacing(STEP)
-        row.addWidget(self.path, 1)
-        row.addWidget(self.browse)
-        return line
 
     def _build_advanced(self) -> QWidget:
         self.extra = QComboBox()
@@ -217,7 +218,10 @@ class CellsPanel(PanelBase):
         return read_layers(*self.layers(), self.settings())
 
     def run(self) -> None:
-        """Make a project of the chosen layers, or add them to the open one."""
+        """Make a project of what is chosen, or add it to the open one."""
+        if self.images.wanted:
+            self._run_images()
+            return
         try:
             source = self.source()
         except InputError as error:
@@ -229,9 +233,18 @@ class CellsPanel(PanelBase):
         else:
             self.service.create(source, Path(self.path.text()).expanduser(), layers)
 
+    def _run_images(self) -> None:
+        self._tried = self._asked()
+        if self._adds():
+            self.service.add_images(self.images.given())
+        else:
+            path = Path(self.path.text()).expanduser()
+            self.service.create_images(self.images.given(), path)
+
     def _asked(self) -> tuple[object, ...]:
         """Return what is chosen, for telling whether it has changed."""
         return (
+            *self.images.asked(),
             *map(id, self.layers()),
             self.path.text(),
             self.pixel_size.value(),
@@ -252,10 +265,17 @@ class CellsPanel(PanelBase):
 
     def show_scores(self) -> None:
         """Bring the Score panel to the front."""
+        self._show_panel("Score")
+
+    def show_training(self) -> None:
+        """Bring the Train panel to the front."""
+        self._show_panel("Train")
+
+    def _show_panel(self, name: str) -> None:
         from napari_cellsci.panels.workspace import show_panel
 
         if self.session.viewer is not None:
-            show_panel(self.session.viewer, "Score")
+            show_panel(self.session.viewer, name)
 
     def score(self) -> None:
         """Score the cells of the project, in front of the user."""
@@ -271,14 +291,6 @@ class CellsPanel(PanelBase):
     def _on_path(self) -> None:
         self._path_typed = True
         self.refresh()
-
-    def _browse(self) -> None:
-        path, _ = QFileDialog.getSaveFileName(
-            self, "Make the project folder", self.path.text()
-        )
-        if path:
-            self.path.setText(path)
-            self._on_path()
 
     def _on_unit(self, unit: str) -> None:
         size = self.pixel_size.value()
@@ -297,6 +309,13 @@ class CellsPanel(PanelBase):
         self._tried = self._asked()
         image, size = self.combos["Image"].value, self.pixel_size.value()
         self.service.open_file(kind, Path(path), pixel_size=size or None, image=image)
+
+    def _on_images(self) -> None:
+        """Show what matters for images of single cells, or for movies."""
+        for part in (self.rows, self.scale, self.advanced):
+            part.setVisible(not self.images.wanted)
+        self._suggest_path()
+        self._on_choice()
 
     def _on_layers(self) -> None:
         self._on_image()
@@ -325,6 +344,9 @@ class CellsPanel(PanelBase):
             return
         if project is not None:
             self.path.setText(str(project.path))
+        elif self.images.wanted and not self.images.missing:
+            name = Path(self.images.source.text()).stem
+            self.path.setText(str(free_folder(name)))
         elif image is not None:
             self.path.setText(str(free_folder(image.name)))
 
@@ -334,20 +356,7 @@ class CellsPanel(PanelBase):
         self.mark_dirty()
 
     def _fill_planes(self) -> None:
-        image = self.combos["Image"].value
-        planes = 0
-        if image is not None:
-            try:
-                axes = adapters.axes_of(image, self.extra.currentData()) or ""
-            except InputError:
-                axes = ""
-            shape = adapters.level_zero(image).shape
-            planes = shape[axes.index("Z")] if "Z" in axes else 0
-        while self.plane.count() > planes + 1:
-            self.plane.removeItem(self.plane.count() - 1)
-        for z in range(self.plane.count() - 1, planes):
-            self.plane.addItem(f"plane {z}", z)
-        self.plane.setEnabled(planes > 1)
+        fill_planes(self.plane, self.combos["Image"].value, self.extra.currentData())
 
     def _on_choice(self, *_: object) -> None:
         job = self.service.job
@@ -360,18 +369,24 @@ class CellsPanel(PanelBase):
     def _start_preview(self) -> None:
         if not self.is_seen() or self.service.job.state.busy:
             return
+        source: CellsSource | ImagesSource
         try:
-            missing = what_is_missing(*self.layers(), self.settings())
+            missing = self._missing()
             if missing:
                 self.strip.say(missing)
                 self.caption.setText("")
                 return
-            source = self.source()
+            source = self.images.given() if self.images.wanted else self.source()
         except InputError as error:
             self._say_trouble(str(error))
             return
         self.caption.setText("Looking at the cells…")
         self.preview_job.start(source.preview)
+
+    def _missing(self) -> str:
+        if self.images.wanted:
+            return self.images.missing
+        return what_is_missing(*self.layers(), self.settings())
 
     def _on_preview_job(self) -> None:
         job = self.preview_job
@@ -388,6 +403,10 @@ class CellsPanel(PanelBase):
     def _show_preview(self, found: tuple[Any, int, int]) -> None:
         crops, n_cells, n_tracks = found
         self.strip.show_crops(crops)
+        if self.images.wanted:
+            left = f" {n_tracks} cannot be read and are left out." if n_tracks else ""
+            self.caption.setText(f"{whole_number(n_cells)} images.{left}")
+            return
         words = f"{whole_number(n_cells)} cells in {whole_number(n_tracks)} tracks"
         image, tracks, _ = self.layers()
         hint = None
@@ -408,12 +427,13 @@ class CellsPanel(PanelBase):
         """Say where things stand and what comes next."""
         reason = self._reason()
         self.run_line.allow(reason)
-        self.run_line.set_verb("Add movie" if self._adds() else "Crop cells")
+        added = "Add images" if self.images.wanted else "Add movie"
+        self.run_line.set_verb(added if self._adds() else "Crop cells")
         status.tell(self, ready=not reason)
 
     def _reason(self) -> str:
         try:
-            missing = what_is_missing(*self.layers(), self.settings())
+            missing = self._missing()
         except InputError as error:
             return str(error)
         if missing:
@@ -422,6 +442,8 @@ class CellsPanel(PanelBase):
         if not path:
             return "Say where the project folder is to be made."
         if project is not None and self._adds():
+            if self.images.wanted:
+                return status.why_images_not_added(project, self.images.given().images)
             return status.why_not_added(project, self.combos["Image"].value)
         if is_taken(Path(path).expanduser()):
             return "This folder is not empty: choose another name."
@@ -437,24 +459,20 @@ class CellsPanel(PanelBase):
         self.preview_job.cancel()
         if self.session.viewer is not None:
             # napari has connected these when it docked the panel.
-            events = self.session.viewer.layers.events
-            for signal in (
-                events.inserted,
-                events.removed,
-                events.reordered,
-                events.renamed,
-            ):
-                with suppress(ValueError):
-                    signal.disconnect(self.reset_choices)
+            leave_layers(self.session.viewer, self.reset_choices)
         super().dispose()
 
     def python_code(self) -> str | None:
         """Return the call that makes the project."""
+        if self.images.wanted:
+            return self.images.python_code(self.path.text().strip(), self._adds())
         request = self._request()
         return None if request is None else as_python(request)
 
     def command_line(self) -> str | None:
         """Return the command that makes the project, where the layers have files."""
+        if self.images.wanted:
+            return self.images.command_line(self.path.text().strip(), self._adds())
         request = self._request()
         return None if request is None else as_command(request)
 

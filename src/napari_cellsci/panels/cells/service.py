@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from napari.layers import Image
 
     from napari_cellsci.panels.cells.choice import CellsSource
+    from napari_cellsci.panels.cells.images_source import ImagesSource
     from napari_cellsci.project import Project
     from napari_cellsci.tasks import CancelToken, OnEvent
     from napari_cellsci.viewer.session import Session
@@ -79,6 +80,18 @@ class CellsService:
         if project is not None:
             self._layers = WeakValueDictionary(layers)
             self.job.start(partial(_add, source, project))
+
+    def create_images(self, source: ImagesSource, path: Path) -> None:
+        """Make a project of images of single cells."""
+        self._layers = WeakValueDictionary()
+        self.job.start(partial(_create_images, source, path))
+
+    def add_images(self, source: ImagesSource) -> None:
+        """Add images of single cells to the open project."""
+        project = self._session.project
+        if project is not None:
+            self._layers = WeakValueDictionary()
+            self.job.start(partial(_add_images, source, project))
 
     def open(self, path: Path) -> None:
         """Open a project."""
@@ -182,6 +195,19 @@ def _add(
     image = arguments.pop("image")
     name = project.add_movie(image, **arguments, on_event=on_event, token=token)
     return Made(project, name)
+
+
+def _create_images(
+    source: ImagesSource, path: Path, on_event: OnEvent, token: CancelToken
+) -> Made:
+    project = source.create(path, on_event, token)
+    return Made(project, project.movies[0].name)
+
+
+def _add_images(
+    source: ImagesSource, project: Project, on_event: OnEvent, token: CancelToken
+) -> Made:
+    return Made(project, source.add(project, on_event, token))
 
 
 def _open(path: Path, on_event: OnEvent, token: CancelToken) -> Made:

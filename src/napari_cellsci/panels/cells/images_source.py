@@ -1,0 +1,104 @@
+"""What the Cells panel was asked to make of images of single cells; no Qt."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_cellsci.tasks import CancelToken, OnEvent, Progress
+
+if TYPE_CHECKING:
+    from napari_cellsci.project import Project
+
+PREVIEWED = 12
+
+
+@dataclass(frozen=True, eq=False)
+class ImagesSource:
+    """Images of single cells, and where their project goes.
+
+    Parameters
+    ----------
+    images : str or array
+        A file or folder, or the pixels of a layer whose pages are cells.
+    labels : str
+        CSV of classes and groups; "" for none.
+    group_by : str
+        Column of groups; "" for what is called group, if anything.
+    name : str, optional
+        Of the set, where `images` has no file.
+    expression : str, optional
+        Python for `images`, where it has no file.
+    """
+
+    images: Any
+    labels: str = ""
+    group_by: str = ""
+    name: str | None = None
+    expression: str = ""
+
+    def arguments(self) -> dict[str, Any]:
+        """Return the arguments of `Project.create`, those that say something."""
+        given = {
+            "images": self.images,
+            "labels": self.labels,
+            "group_by": self.group_by,
+            "name": self.name,
+        }
+        return {
+            name: value
+            for name, value in given.items()
+            if not (value is None or (isinstance(value, str) and not value))
+        }
+
+    def preview(
+        self, on_event: OnEvent, token: CancelToken
+    ) -> tuple[NDArray[Any], int, int]:
+        """Return a few crops, how many images there are, and how many were skipped."""
+        from napari_cellsci.cells.image_crops import crop_image
+        from napari_cellsci.io.images import open_images
+        from napari_cellsci.project.image_choice import ImageChoice
+
+        on_event(Progress("Looking at the images", 0, 0))
+        found = open_images(self.images, name=self.name, token=token)
+        spec = ImageChoice(None, None, None, None, None)(found)
+        rows = np.unique(np.linspace(0, len(found) - 1, PREVIEWED).astype(int))
+        crops = [crop_image(found.image(int(row)), spec, None) for row in rows]
+        return np.stack(crops), len(found), len(found.skipped)
+
+    def create(self, path: Path, on_event: OnEvent, token: CancelToken) -> Project:
+        """Make a project of them."""
+        from napari_cellsci.project import Project
+
+        return Project.create(path, **self.arguments(), on_event=on_event, token=token)
+
+    def add(self, project: Project, on_event: OnEvent, token: CancelToken) -> str:
+        """Add them to a project; return what the set is called."""
+        return project.add_images(**self.arguments(), on_event=on_event, token=token)
+
+    def as_python(self, path: str, adds: bool) -> str:
+        """Return the call that makes the project or adds to it."""
+        said = {name: repr(value) for name, value in self.arguments().items()}
+        said["images"] = self.expression or said["images"]
+        lines = [f"    {name}={value}," for name, value in said.items()]
+        start = ["from napari_cellsci import Project", ""]
+        if adds:
+            start += [f"project = Project.open({path!r})", "project.add_images("]
+        else:
+            start += ["project = Project.create(", f"    {path!r},"]
+        return "\n".join([*start, *lines, ")"])
+
+    def as_command(self, path: str, adds: bool) -> str | None:
+        """Return the command that does the same, None where the images have no file."""
+        if not isinstance(self.images, str):
+            return None
+        words = ["cellsci", "add" if adds else "new", f'"{path}"']
+        words += [
+            f'--{name.replace("_", "-")} "{value}"'
+            for name, value in self.arguments().items()
+        ]
+        return " ".join(words)
