@@ -16,71 +16,85 @@ if TYPE_CHECKING:
     from napari_cellsci.project import Project
 
 
+Junk = Annotated[
+    str | None,
+    typer.Option(
+        metavar="CLASSES",
+        help="Learn a filter: the classes whose labelled cells are junk, a,b.",
+    ),
+]
+Usable = Annotated[
+    str | None,
+    typer.Option(metavar="CLASSES", help="Usable classes; by default all others."),
+]
+MethodName = Annotated[
+    str,
+    typer.Option(
+        help="The filter to keep: cnn, logistic (regression on pixels), or size "
+        "(sides and their ratio). All that can be are compared."
+    ),
+]
+Threshold = Annotated[
+    float | None,
+    typer.Option(
+        help="Least probability of being usable; by default where the share of "
+        "usable cells kept exceeds that of junk kept by most."
+    ),
+]
+Runs = Annotated[
+    int, typer.Option(min=1, help="Times that tracks are divided and judged.")
+]
+Steps = Annotated[int | None, typer.Option(min=1, help="Gradient steps of the CNN.")]
+Source = Annotated[
+    str | None,
+    typer.Option(
+        "--from",
+        metavar="FILTER",
+        help="Use a filter that was learned: by name, or the folder of one.",
+    ),
+]
+Name = Annotated[str | None, typer.Option(help="What to call the filter.")]
+Apply = Annotated[
+    bool,
+    typer.Option("--apply/--no-apply", help="Filter the cells, or compare only."),
+]
+Check = Annotated[
+    bool,
+    typer.Option("--check", help="Only judge a filter by the labels of PROJECT."),
+]
+Clear = Annotated[
+    bool, typer.Option("--clear", help="Take all cells back; undo filters again.")
+]
+Always = Annotated[
+    bool | None,
+    typer.Option(
+        "--usable-only/--all-cells",
+        help="From now on train on usable cells only, or on all.",
+    ),
+]
+FigureFile = Annotated[
+    Path | None,
+    typer.Option(help="Draw the curves: .pdf, .svg or .png."),
+]
+Seed = Annotated[int, typer.Option(help="Seed of every random number.")]
+
+
 def filter_cells(
     project: ProjectFolder,
-    junk: Annotated[
-        str | None,
-        typer.Option(
-            metavar="CLASSES",
-            help="Learn a filter: the classes whose labelled cells are junk, a,b.",
-        ),
-    ] = None,
-    usable: Annotated[
-        str | None,
-        typer.Option(metavar="CLASSES", help="Usable classes; by default all others."),
-    ] = None,
-    method: Annotated[
-        str,
-        typer.Option(
-            help="The filter to keep: cnn, logistic (regression on pixels), or size "
-            "(sides and their ratio). All that can be are compared."
-        ),
-    ] = "cnn",
-    threshold: Annotated[
-        float | None,
-        typer.Option(
-            help="Least probability of being usable; by default where the share of "
-            "usable cells kept exceeds that of junk kept by most."
-        ),
-    ] = None,
-    runs: Annotated[
-        int, typer.Option(min=1, help="Times that tracks are divided and judged.")
-    ] = 10,
-    steps: Annotated[
-        int | None, typer.Option(min=1, help="Gradient steps of the CNN.")
-    ] = None,
-    source: Annotated[
-        str | None,
-        typer.Option(
-            "--from",
-            metavar="FILTER",
-            help="Use a filter that was learned: by name, or the folder of one.",
-        ),
-    ] = None,
-    name: Annotated[str | None, typer.Option(help="What to call the filter.")] = None,
-    apply: Annotated[
-        bool,
-        typer.Option("--apply/--no-apply", help="Filter the cells, or compare only."),
-    ] = True,
-    check: Annotated[
-        bool,
-        typer.Option("--check", help="Only judge a filter by the labels of PROJECT."),
-    ] = False,
-    clear: Annotated[
-        bool, typer.Option("--clear", help="Take all cells back; undo filters again.")
-    ] = False,
-    always: Annotated[
-        bool | None,
-        typer.Option(
-            "--usable-only/--all-cells",
-            help="From now on train on usable cells only, or on all.",
-        ),
-    ] = None,
-    figure: Annotated[
-        Path | None,
-        typer.Option(help="Draw the curves: .pdf, .svg or .png."),
-    ] = None,
-    seed: Annotated[int, typer.Option(help="Seed of every random number.")] = 0,
+    junk: Junk = None,
+    usable: Usable = None,
+    method: MethodName = "cnn",
+    threshold: Threshold = None,
+    runs: Runs = 10,
+    steps: Steps = None,
+    source: Source = None,
+    name: Name = None,
+    apply: Apply = True,
+    check: Check = False,
+    clear: Clear = False,
+    always: Always = None,
+    figure: FigureFile = None,
+    seed: Seed = 0,
     settings: Settings = None,
     threads: Annotated[int | None, typer.Option(help="Cores to use.")] = None,
     as_json: Json = False,

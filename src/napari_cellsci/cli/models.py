@@ -18,6 +18,16 @@ Seed = Annotated[int, typer.Option(help="Seed of every random number.")]
 Threads = Annotated[
     int | None, typer.Option(help="Cores to use (default: half of them, up to 4).")
 ]
+Classes = Annotated[
+    str | None,
+    typer.Option(
+        help="Classes to tell apart, a,b,c; by default those used for training."
+    ),
+]
+Matrix = Annotated[
+    Path | None,
+    typer.Option(help="Draw the held-out confusion matrix: .pdf, .svg or .png."),
+]
 UsableOnly = Annotated[
     bool | None,
     typer.Option(
@@ -193,17 +203,9 @@ def train_head(
         str | None,
         typer.Option(help='Encoder by name, or "shipped"; by default the newest.'),
     ] = None,
-    classes: Annotated[
-        str | None,
-        typer.Option(
-            help="Classes to tell apart, a,b,c; by default those used for training."
-        ),
-    ] = None,
+    classes: Classes = None,
     usable_only: UsableOnly = None,
-    figure: Annotated[
-        Path | None,
-        typer.Option(help="Draw the held-out confusion matrix: .pdf, .svg or .png."),
-    ] = None,
+    figure: Matrix = None,
     seed: Seed = 0,
     settings: Settings = None,
     threads: Threads = None,
