@@ -52,7 +52,8 @@ def crops_of(
     blank = bench.rooms.load(Key("crops", spec.hash, "blank"), info.id)
     if found is not None and blank is not None:
         return found
-    spec.refuse_misfit(info.name, info.shape, info.pixel_size)
+    if not info.is_images:  # each image is padded to the window, whatever its size
+        spec.refuse_misfit(info.name, info.shape, info.pixel_size)
     source = bench.source(info)
     cells = bench.cells().iloc[info.rows]
     _forget(bench, "crops", spec.hash, info.id)
