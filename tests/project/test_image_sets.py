@@ -224,3 +224,8 @@ def test_sheets_of_one_and_of_many() -> None:
     assert Sheet(1, 16).shape == (16, 16)
     assert Sheet(5, 16).shape == (2 * 16 + GAP, 3 * 16 + 2 * GAP)
     assert Sheet(5, 16).centres().tolist()[4] == [16 + GAP + 8, 16 + GAP + 8]
+
+
+def test_one_tiny_image_is_cut_as_wide_as_asked(tmp_path: Path) -> None:
+    with Project.create(tmp_path / "p", images=[noise(1, 1)]) as project:
+        assert project.crops(CropSpec(size=64, fov_px=256.0)).shape == (1, 1, 64, 64)
