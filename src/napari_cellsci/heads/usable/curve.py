@@ -8,8 +8,13 @@ import numpy as np
 import numpy.typing as npt
 
 Array = npt.NDArray[np.float64]
-THRESHOLDS: Array = np.linspace(0, 1, 201)
-"""Thresholds at which runs are averaged."""
+THRESHOLDS: Array = np.unique(
+    np.concatenate(
+        [np.linspace(0, 1, 201), 1 / (1 + np.exp(-np.linspace(-16, 16, 97)))]
+    )
+)
+"""Thresholds at which runs are averaged: evenly spread, and closer near 0 and 1, where
+the probabilities of sure filters lie."""
 NAMED = (0.1, 0.3, 0.5, 0.7, 0.9, 0.94)
 """Thresholds whose false-positive rates are told."""
 
