@@ -29,11 +29,16 @@ def describe(values: dict[str, Any]) -> str:
         else f"{crops['fov_px']:g} px"
     )
     labels = ", ".join(f"{count:,} {name}" for name, count in values["labels"].items())
-    movies = len(values["movies"])
+    sets = sum(movie["kind"] == "images" for movie in values["movies"])
+    counts = {"movie(s)": len(values["movies"]) - sets, "set(s) of images": sets}
+    places = " and ".join(f"{n} {what}" for what, n in counts.items() if n)
     lines = [
-        f"{values['name']}: {values['cells']:,} cells in {movies} movie(s)",
+        f"{values['name']}: {values['cells']:,} cells in {places}",
         f"  crops    {width} wide, {crops['size']} px",
-        *(f"  movie    {_movie(movie)}" for movie in values["movies"]),
+        *(
+            f"  {'images' if movie['kind'] == 'images' else 'movie':<8} {_movie(movie)}"
+            for movie in values["movies"]
+        ),
         f"  labels   {labels}",
         *_filtered(values),
         *(f"  encoder  {encoder['name']}" for encoder in values["encoders"]),
@@ -58,9 +63,12 @@ def _filtered(values: dict[str, Any]) -> list[str]:
 
 def _movie(movie: dict[str, Any]) -> str:
     if movie["kind"] == "images":
+        skipped = len(movie["skipped"])
         return (
             f"{movie['name']}: {movie['cells']:,} images of single cells, "
             f"{movie['channels']} channel(s)"
+            + f", {skipped} left out as unreadable"
+            * bool(skipped)
         )
     height, width = movie["shape"]
     size = movie["pixel_size"]
