@@ -366,7 +366,8 @@ def _batches(
     dealt = torch.from_numpy(
         np.stack([np.resize(rng.permutation(rows), longest) for rows in fit])
     )
-    yield from dealt.split(batch, dim=1)
+    for start in range(0, longest, batch):
+        yield dealt[:, start : start + batch]
 
 
 def _losses(logits: Tensor, target: Tensor, weight: Tensor) -> Tensor:

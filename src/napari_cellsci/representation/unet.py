@@ -49,7 +49,9 @@ class UNet(nn.Module):
         Of the weights.
     """
 
-    def __init__(self, n_in: int = 1, n_out: int = 1, width: int = 8, seed: int = 0):
+    def __init__(
+        self, n_in: int = 1, n_out: int = 1, width: int = 8, seed: int = 0
+    ) -> None:
         super().__init__()
         self.shape: dict[str, Any] = {"n_in": n_in, "n_out": n_out, "width": width}
         widths = [width * 2**level for level in range(DEPTH + 1)]
