@@ -113,3 +113,39 @@ def test_undefined_cells_have_a_name_of_their_own(project: Path) -> None:
         assert set(table["prediction"][below]) <= {"undefined", "blank"}
         assert table["score"][below].isna().all()
         assert table["score"][z1 > middle].notna().all()
+
+
+def test_a_formula_written_by_hand_is_a_classifier_like_others(
+    run: Run, ask: Run, project: Path, tmp_path: Path
+) -> None:
+    told = run("formula", project, "2*z1 - z3 + 0.5", "--name", "mine").stdout
+    assert "classifier 'mine' written by hand" in told
+    assert "held-out" not in told.splitlines()[1]
+    found = ask("formula", project, "z1 - 0.1", "--encoder", "shipped")
+    assert (found["engine"], found["inputs"], found["models"]) == ("hand", [1], 1)
+    assert "may have looked" in found["held_out"]["method"]
+    run("score", project, "--model", "mine", "-o", tmp_path / "s.csv")
+    with Project.open(project) as opened:
+        bundle = opened.bundle("mine")
+        z = np.asarray(opened.latents(bundle.encoder), np.float64)
+        scores = opened.score("mine").table["score"]
+        np.testing.assert_allclose(scores, 2 * z[:, 1] - z[:, 3] + 0.5, atol=1e-5)
+    # The newest of a scheme stands for it.
+    assert found["bundle"] in {row["name"] for row in ask("compare", project)["rows"]}
+
+
+@pytest.mark.parametrize(
+    ("formulas", "said"),
+    [
+        (["2*z1 -"], "cannot be read"),
+        (["z9 + 1"], "z9"),
+        (["z1", "z2"], "need 1 formula"),
+        (["log(0*z1 - 1)"], "no finite value"),
+    ],
+)
+def test_formulas_that_cannot_classify_are_refused(
+    run: Run, project: Path, formulas: list[str], said: str
+) -> None:
+    assert said in run("formula", project, *formulas, code=2).stderr
+    with Project.open(project) as opened:
+        assert "formula" not in [info.name for info in opened.bundles]

@@ -277,3 +277,25 @@ def test_a_search_lists_what_it_finds_and_keeps_it(
     ready.front.show_items(found, found[0])
     ready.use(found[0])
     assert session.scores is not None
+
+
+def test_what_is_written_becomes_a_classifier(
+    ready: ExpressionsPanel, session: Session, qtbot: Any
+) -> None:
+    typed(ready, "2*z0 - z1 + 0.25")
+    ready.writing.save.click()
+    job = ready.saving.job
+    qtbot.waitUntil(lambda: not job.state.busy, timeout=60_000)
+    assert job.failure is None
+    assert session.project is not None
+    info = session.project.bundles[-1]
+    assert (info.name, info.scheme) == ("formula-1", 4)
+    assert "Kept as formula-1" in ready.writing.note.text()
+    kept = [c for c in ready.service.candidates if "kept as formula" in c.origin]
+    assert len(kept) == 1
+    assert kept[0].held is None  # whoever wrote it may have looked at all labels
+    table = session.project.score("formula-1").table
+    z = np.asarray(session.project.latents(), np.float64)
+    np.testing.assert_allclose(table["score"], 2 * z[:, 0] - z[:, 1] + 0.25, atol=1e-5)
+    typed(ready, "2*z0 -")
+    assert ready.writing.save.isEnabled()  # the last formula that could be read

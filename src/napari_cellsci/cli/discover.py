@@ -1,4 +1,4 @@
-"""Verbs about formulas: discover."""
+"""Verbs about formulas: discover, formula."""
 
 from __future__ import annotations
 
@@ -114,6 +114,42 @@ def discover(
         )
 
 
+Formulas = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="FORMULA…",
+        help='Over latents, such as "1.4*z3 - exp(z21) + 0.2": one for two classes '
+        "(f ≥ 0 is the second), else one per class, of which the largest wins.",
+    ),
+]
+
+
+def formula(
+    project: ProjectFolder,
+    formulas: Formulas,
+    name: Name = None,
+    encoder: EncoderName = None,
+    as_json: Json = False,
+) -> None:
+    """Keep a formula you wrote as a classifier, judged on the labelled cells."""
+    with talking(as_json) as talk:
+        from napari_cellsci.project import Project
+
+        with Project.open(project) as opened:
+            bundle = opened.add_formula(
+                formulas,
+                encoder=encoder,
+                name=name,
+                on_event=talk.on_event,
+                token=talk.token,
+            )
+        talk.result(
+            summary(bundle),
+            f"{project}: classifier {bundle.name!r} written by hand.\n"
+            + described(bundle),
+        )
+
+
 def summary(bundle: Bundle) -> dict[str, Any]:
     """Return JSON values of what was found."""
     config = bundle.heads.config
@@ -162,19 +198,23 @@ def described(bundle: Bundle) -> str:
     """Say what was found, formula by formula."""
     lines = []
     several = len(bundle.classes) > 2
+    searched = bool(bundle.heads.config["searches"])
+    judged = f"{'held-out ' * searched}balanced accuracy"
     for one in formulas_of(bundle):
         whose = f"{one['class']}: " if several else ""
         lines.append(
             f"  {one['member']}: {whose}{one['pretty']}   (size {one['size']}, "
-            f"held-out balanced accuracy {one['balanced_accuracy']:.1%})"
+            f"{judged} {one['balanced_accuracy']:.1%})"
         )
     rule = "the largest value wins" if several else f"{bundle.classes[1]} where ≥ 0"
     lines.append(f"A cell is {rule}.")
-    form, count = bundle.heads.config["forms"][0]
-    total = bundle.n_members
-    lines.append(f"Most frequent form, c for numbers: {form} ({count} of {total}).")
+    if searched:
+        form, count = bundle.heads.config["forms"][0]
+        of = f"({count} of {bundle.n_members})"
+        lines.append(f"Most frequent form, c for numbers: {form} {of}.")
     undefined = bundle.heads.config["undefined"]
     if undefined:
-        lines.append(f"{undefined} held-out cells have no finite value: undefined.")
+        whose = "held-out" if searched else "labelled"
+        lines.append(f"{undefined} {whose} cells have no finite value: undefined.")
     lines.append(bundle.heads.report.summary(bundle.classes))
     return "\n".join(lines)

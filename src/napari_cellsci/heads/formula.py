@@ -385,7 +385,7 @@ def _report(
         unseen.scores[k, run.unseen] = scores[k, run.unseen]
         unseen.fold[run.unseen] = run.part
         own = y[run.unseen]
-        each.append((own, _called(scores[k, run.unseen], own, n_classes)))
+        each.append((own, called(scores[k, run.unseen], own, n_classes)))
     rows = np.flatnonzero(unseen.fold >= 0)
     score = median_of_defined(unseen.scores[:, rows])
     known = np.isfinite(score).all(-1)
@@ -393,7 +393,7 @@ def _report(
     report = held_out_report(
         label,
         groups[rows],
-        _called(score, label, n_classes),
+        called(score, label, n_classes),
         each,
         n_classes=n_classes,
         calibration_error=cross_fitted_error(score[known], label[known], fold[known]),
@@ -403,9 +403,9 @@ def _report(
     return report, calibration, int((~known).sum())
 
 
-def _called(
+def called(
     scores: npt.NDArray[np.floating], y: npt.NDArray[np.int64], n_classes: int
 ) -> npt.NDArray[np.int64]:
-    """Return the class of scores; where they are not defined, one that is wrong."""
+    """Return the class of scores (n, outputs); where undefined, one that is wrong."""
     known = np.isfinite(scores).all(-1)
     return np.where(known, decide(scores), (y + 1) % n_classes)

@@ -97,6 +97,49 @@ class FormulasFace:
             token=token,
         )
 
+    def add_formula(
+        self,
+        formulas: str | Sequence[str],
+        *,
+        encoder: Any = None,
+        name: str | None = None,
+        on_event: OnEvent = ignore,
+        token: CancelToken | None = None,
+    ) -> Bundle:
+        """Keep a formula that was written by hand as a classifier of scheme 4.
+
+        It is judged on all labelled cells, which its author may have looked at; its
+        probability is calibrated on them.
+
+        Parameters
+        ----------
+        formulas : str or sequence of str
+            Over latents z0, z1, …: one for two classes (f ≥ 0 is the second), else one
+            per class in the project's order, of which the largest wins.
+        encoder : str, path, Bundle or Encoder, optional
+            Whose latents are meant; by default the newest.
+        name : str, optional
+            Of the bundle.
+        on_event, token
+
+        Raises
+        ------
+        InputError
+            If a formula cannot be read, the classes need another number of them, or
+            there are too few labels.
+        """
+        from napari_cellsci.project.written import keep_formula
+
+        return keep_formula(
+            self._bench,
+            self._labels,
+            formulas,
+            name=name,
+            encoder=encoder,
+            on_event=on_event,
+            token=token,
+        )
+
     def formula_engines(self) -> dict[str, Status]:
         """Return which engines are ready, without importing or starting any."""
         from napari_cellsci.formulas.engines import Process, PySR

@@ -16,6 +16,7 @@ from napari_cellsci.panels.expressions.front_view import FrontView
 from napari_cellsci.panels.expressions.listing import CandidateView
 from napari_cellsci.panels.expressions.more import MoreBox
 from napari_cellsci.panels.expressions.output import write_figure, write_table
+from napari_cellsci.panels.expressions.saving import SavingService
 from napari_cellsci.panels.expressions.search import SearchService
 from napari_cellsci.panels.expressions.search_box import SearchBox
 from napari_cellsci.panels.expressions.service import ExpressionService
@@ -40,6 +41,7 @@ class ExpressionsPanel(PanelBase):
         keep_scroll_bar(self)
         self.service = self.session.service(ExpressionService)
         self.searching = self.session.service(SearchService)
+        self.saving = self.session.service(SavingService)
         self.bench = self.service.bench
         self.standing = Standing(self.session, self.card)
         self._build()
@@ -92,6 +94,8 @@ class ExpressionsPanel(PanelBase):
         self.sources.chosen.connect(service.choose)
         self.about.chosen.connect(service.choose_about)
         self.writing.kept.connect(self.keep)
+        self.writing.saved.connect(self.save)
+        self._on(self.saving.changed, self._tell_saving)
         self.facts.selected.connect(self._select)
         self.list.picked.connect(self.use)
         self.list.dropped.connect(service.drop)
@@ -111,6 +115,14 @@ class ExpressionsPanel(PanelBase):
         self.writing.editor.flush()
         if self.bench.written is not None:
             self.service.keep(self.bench.written.expression)
+
+    def save(self) -> None:
+        """Make a classifier of what is written."""
+        self.writing.editor.flush()
+        self.saving.save()
+
+    def _tell_saving(self) -> None:
+        self.writing.tell_saving(self.saving.said, self.saving.hindrance)
 
     def use(self, candidate: Candidate) -> None:
         """Write a formula of the list and show its scores."""
@@ -147,6 +159,7 @@ class ExpressionsPanel(PanelBase):
 
     def _show_written(self) -> None:
         self.writing.refresh()
+        self._tell_saving()
         opened = self.service.opened
         name = "" if opened is None else opened.bundle.name
         self.facts.show_written(self.bench.written, name)

@@ -16,6 +16,7 @@ from psygnal import Signal
 from napari_cellsci.errors import InputError
 from napari_cellsci.explain.codebook import open_codebook
 from napari_cellsci.formulas import Expression
+from napari_cellsci.heads.written_formula import ENGINE
 from napari_cellsci.panels._classifier import ClassifierService, OpenClassifier
 from napari_cellsci.panels._jobs import Work
 from napari_cellsci.panels._source import IN_USE, SHIPPED, SourceOffer
@@ -324,9 +325,13 @@ def found_in(subject: Subject, bundle: Bundle, about: str = "") -> list[Candidat
     """
     members: Any = bundle.heads.members
     rates = bundle.heads.report.member_balanced_accuracies
+    by_hand = bundle.heads.config["engine"] == ENGINE
     found = []
     for k, head in enumerate(members.formulas):
-        if len(head) == 1:
+        if len(head) == 1 and by_hand:
+            origin = f"written by hand, kept as {bundle.name}"
+            found.append(lists.judged(subject, head[0], origin))
+        elif len(head) == 1:
             held = rates[k] if k < len(rates) else None
             origin = f"found by a search, kept as {bundle.name}, model {k}"
             found.append(lists.judged(subject, head[0], origin, held))

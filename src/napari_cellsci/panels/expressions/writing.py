@@ -14,6 +14,8 @@ from napari_cellsci.panels.expressions.code import as_function
 from napari_cellsci.panels.expressions.editor import FormulaEditor
 from napari_cellsci.panels.expressions.formula_label import FormulaLabel
 
+SAVE = "Keep this formula in the project as a classifier (scheme 4)"
+
 
 class WritingBox(QWidget):
     """Editor of a bench, with its formula above and its error below.
@@ -27,9 +29,12 @@ class WritingBox(QWidget):
     -------
     kept
         The formula is to be put on the list.
+    saved
+        It is to become a classifier of the project.
     """
 
     kept = Signal()
+    saved = Signal()
 
     def __init__(self, bench: Bench, theme: Theme) -> None:
         super().__init__()
@@ -41,6 +46,8 @@ class WritingBox(QWidget):
         self.undo = IconButton("undo", "Back to the formula before (Ctrl+Z)")
         self.redo = IconButton("redo", "Take back what was undone (Ctrl+Shift+Z)")
         self.add = plain_button("Add to list", "Keep this formula in the list below")
+        self.save = plain_button("Save", SAVE)
+        self.note = WrapLabel(name="muted")
         self.copy = plain_button("Copy", "Copy the formula as LaTeX, Python or text")
         menu = QMenu(self.copy)
         for title, slot in (
@@ -58,6 +65,7 @@ class WritingBox(QWidget):
         self.undo.clicked.connect(bench.undo)
         self.redo.clicked.connect(bench.redo)
         self.add.clicked.connect(self.kept)
+        self.save.clicked.connect(self.saved)
 
     def _lay_out(self) -> None:
         row = QHBoxLayout()
@@ -68,12 +76,15 @@ class WritingBox(QWidget):
         row.addStretch()
         row.addWidget(self.copy)
         row.addWidget(self.add)
+        row.addWidget(self.save)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(STEP)
         for widget in (self.formula, self.legend, self.editor, self.wrong):
             layout.addWidget(widget)
         layout.addLayout(row)
+        layout.addWidget(self.note)
+        self.tell_saving("", "")
 
     def set_theme(self, theme: Theme) -> None:
         """Take over the theme's colours."""
@@ -109,6 +120,13 @@ class WritingBox(QWidget):
         said = words.legend(written)
         self.legend.setText(said)
         self.legend.setVisible(bool(said) and not self.formula.named)
+
+    def tell_saving(self, said: str, hindrance: str) -> None:
+        """Say what became of a formula that was saved, and why none can be."""
+        self.save.setEnabled(not hindrance)
+        self.save.setToolTip(hindrance or SAVE)
+        self.note.setText(said)
+        self.note.setVisible(bool(said))
 
     def copy_latex(self) -> None:
         """Copy LaTeX of the formula, latents as symbols."""
