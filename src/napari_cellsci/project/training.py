@@ -59,15 +59,14 @@ def train_encoder(
         if start is None and known is not None and not _has_checkpoint(info.folder):
             start = find_encoder(bench, known)
         left_out = list(info.config.get("left_out", ()))
+        of_class = info.config.get("of_class")
     else:
         if start is not None:
             overrides = {**start.config.inherited, **overrides}
         config = EncoderConfig.preset(preset, **overrides)
         stem = preset if config.kind == "tcvae" else f"{config.kind}-{preset}"
         run_id, name = None, free_name(bench, "encoders", name, stem)
-        left_out = _left_out(bench, labels, usable_only)
-        if of_class is not None:
-            left_out = other_classes(labels, of_class, left_out, len(bench.cells()))
+        left_out = _left_out(bench, labels, usable_only, of_class)
     crops = generations.crops(bench, on_event=on_event, token=token)
     rows = np.setdiff1d(np.arange(len(crops)), np.array(left_out, np.int64))
     settings = {
@@ -75,6 +74,7 @@ def train_encoder(
         "config": config.to_dict(),
         "start_from": start_from if isinstance(start_from, str) else None,
         "left_out": left_out,
+        "of_class": of_class,
         "request": request.to_dict(),
         **_surroundings(bench),
     }
@@ -120,12 +120,17 @@ def _left_out_in_words(count: int, of_class: str | None) -> str:
     return f"{count:,} cells are {why} and not learned from."
 
 
-def _left_out(bench: Bench, labels: Labels, asked: bool | None) -> list[int]:
+def _left_out(
+    bench: Bench, labels: Labels, asked: bool | None, of_class: str | None
+) -> list[int]:
     """Return the rows of the cells that are not learned from."""
-    if not only_usable(bench, asked):
-        return []
-    usable_rows(bench, labels)  # refuses a project without a usable cell
-    return [int(row) for row in labels.left_out]
+    left_out: list[int] = []
+    if only_usable(bench, asked):
+        usable_rows(bench, labels)  # refuses a project without a usable cell
+        left_out = [int(row) for row in labels.left_out]
+    if of_class is None:
+        return left_out
+    return other_classes(labels, of_class, left_out, len(bench.cells()))
 
 
 def _has_checkpoint(folder: Path) -> bool:
