@@ -23,8 +23,9 @@ from napari_cellsci.panels.score.legend import draw_sign, shapes_of
 from napari_cellsci.viewer.asked import OUTSIDE, UNCERTAIN, Asked
 from napari_cellsci.viewer.scores import ClassRow
 
-LINE, SIGN, LEAST = 24, 12, 20
-"""Height of a row, edge of a sign, least width of a column (px)."""
+LINE, SIGN, ROOM, NAMES = 24, 12, 26, 44
+"""Height of a row, edge of a sign, width of a column that is enough, and the least
+width of the names (px)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +109,7 @@ class MatrixView(QWidget):
         self._theme: Theme | None = None
         self._asked: Asked | None = None
         self._hover: tuple[int, int] | None = None
+        self._small = self.font()
         self.setMouseTracking(True)
         self.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
@@ -147,8 +149,8 @@ class MatrixView(QWidget):
         measures = self.fontMetrics()
         widest = max(map(measures.horizontalAdvance, self._matrix.rows), default=0)
         wanted = SIGN + 8.0 + widest
-        names = min(wanted, max(self.width() - n * (LEAST + 8), 56))
-        return names, max((self.width() - names) / n, LEAST)
+        names = min(wanted, max(self.width() - n * ROOM, NAMES))
+        return names, max((self.width() - names) / n, 1.0)
 
     def rect_of(self, row: int, column: int) -> QRectF:
         """Return where a number stands; row −1 holds the heads of the columns."""
@@ -175,7 +177,14 @@ class MatrixView(QWidget):
         painter = QPainter(self)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         self._paint_heads(painter, theme)
-        left, _ = self._columns()
+        left, wide = self._columns()
+        if wide < 0.8 * ROOM:
+            # Numbers of many classes keep apart in a narrow panel.
+            font = painter.font()
+            font.setPixelSize(9)
+            self._small = font
+        else:
+            self._small = painter.font()
         for r, (name, line) in enumerate(
             zip(self._matrix.rows, self._matrix.places, strict=True)
         ):
@@ -215,6 +224,7 @@ class MatrixView(QWidget):
             name, Qt.TextElideMode.ElideRight, int(room.width())
         )
         painter.setPen(QColor(theme.text))
+        painter.setFont(self.font())
         side = Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter
         painter.drawText(room, int(side.value), short)
 
@@ -237,6 +247,7 @@ class MatrixView(QWidget):
         empty = place.text == "0"
         ink = mix(theme.muted, theme.background, 0.35) if empty else theme.text
         painter.setPen(QColor(ink))
+        painter.setFont(self._small)
         painter.drawText(box, int(Qt.AlignmentFlag.AlignCenter.value), place.text)
 
     def says(self, row: int, column: int) -> str:

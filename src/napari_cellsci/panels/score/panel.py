@@ -27,8 +27,10 @@ from napari_cellsci.panels._parts import (
     plain_button,
     whole_number,
 )
+from napari_cellsci.panels._scroll import keep_scroll_bar
 from napari_cellsci.panels._source import SHIPPED
 from napari_cellsci.panels._theme import STEP
+from napari_cellsci.panels.score.counts import CountGrid
 from napari_cellsci.panels.score.legend import Legend, LegendState
 from napari_cellsci.panels.score.matrix import MatrixView, matrix_of
 from napari_cellsci.panels.score.service import FORMULA, Offer, ScoreService
@@ -63,6 +65,7 @@ class ScorePanel(PanelBase):
 
     def __init__(self, viewer: napari.viewer.Viewer) -> None:
         super().__init__(viewer)
+        keep_scroll_bar(self)
         self.service = self.session.service(ScoreService)
         self._offers: list[Offer] = []
         self._filling = False
@@ -115,14 +118,11 @@ class ScorePanel(PanelBase):
     def _build_view(self) -> None:
         self.legend = Legend()
         self.body.addWidget(self.legend)
-        self.counts = QGridLayout()
-        self.counts.setContentsMargins(0, 0, 0, 0)
-        self.counts.setHorizontalSpacing(3 * STEP)
-        self.counts.setVerticalSpacing(STEP // 2)
-        self.counts.setColumnStretch(0, 1)
+        self.count_grid = CountGrid()
+        self.counts = self.count_grid.grid
         self.counts_title = heading("Cells")
         self.body.addWidget(self.counts_title)
-        self.body.addLayout(self.counts)
+        self.body.addWidget(self.count_grid)
         self.called_title = heading("How labelled cells are called")
         self.called = MatrixView()
         self.called.picked.connect(self.session.ask)
@@ -333,27 +333,17 @@ class ScorePanel(PanelBase):
             widget.setVisible(len(names) > 1)
 
     def _fill_counts(self) -> None:
-        while self.counts.count():
-            widget = self.counts.takeAt(0).widget()
-            if widget is not None:
-                widget.hide()
-                widget.deleteLater()
-        scores = self.session.scores
+        scores, palette = self.session.scores, self.session.palette
         self.counts_title.setVisible(scores is not None)
-        if scores is None:
-            return
-        for r, (words, number) in enumerate(in_words(scores)):
-            value = QLabel(number)
-            value.setAlignment(Qt.AlignmentFlag.AlignRight)
-            known = r < scores.n_classes
-            sign = f"{sign_of(words, self.session.palette)} " if known else ""
+        lines: list[tuple[str, str, str | None]] = []
+        for r, (words, number) in enumerate([] if scores is None else in_words(scores)):
+            known = scores is not None and r < scores.n_classes
+            sign = f"{sign_of(words, palette)} " if known else ""
             sign = sign or {"out-of-distribution": "◌ "}.get(words, "   ")
-            label = QLabel(sign + words)
-            color = self.session.palette.get(words)
-            if color is not None and words != "blank":
-                label.setStyleSheet(f"color: {self._readable(color)};")
-            self.counts.addWidget(label, r, 0)
-            self.counts.addWidget(value, r, 1)
+            color = palette.get(words) if words != "blank" else None
+            shade = None if color is None else self._readable(color)
+            lines.append((sign + words, number, shade))
+        self.count_grid.fill(lines)
 
     def _readable(self, color: str) -> str:
         from napari_cellsci.panels._theme import mix
