@@ -32,7 +32,7 @@ def test_a_row_of_grids_for_each_channel() -> None:
     crops = np.random.default_rng(0).normal(size=(4, 3, 16, 16)).astype(np.float32)
     names = ("a", "b", "c")
     figure = draw_grid(EncodeGrid(crops, crops, crops, names, "three $channels"))
-    titles = [part.axes[0].get_title() for part in figure.subfigs]
+    titles = [axes.get_title() for axes in figure.axes]
     assert titles[:3] == ["original, a", "reconstructed, a", "generated, a"]
     assert len(titles) == 9
 

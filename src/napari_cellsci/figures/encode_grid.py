@@ -16,7 +16,7 @@ from napari_cellsci.representation.data import read_rows, sample_rows
 from napari_cellsci.representation.kinds import KINDS
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure, SubFigure
+    from matplotlib.figure import Figure
 
     from napari_cellsci.project import Project
     from napari_cellsci.representation.encoder import Encoder
@@ -28,6 +28,8 @@ DPI = 150
 _PERCENTILES = (0.5, 99.7)
 _WIDTH = 2.6
 """Of one grid (inches)."""
+_LINE, _GAP = 0.3, 0.1
+"""Height of a title, and what lies between grids (inches)."""
 _TITLES = ("original", "reconstructed", "generated")
 
 
@@ -105,25 +107,25 @@ def draw_grid(grid: EncodeGrid) -> Figure:
     from matplotlib.figure import Figure
 
     count = grid.original.shape[1]
-    figure = Figure((3 * _WIDTH + 0.3, count * (_WIDTH + 0.3) + 0.4), facecolor="white")
-    figure.suptitle(grid.title, fontsize=9, parse_math=False)
-    parts = figure.subfigures(count, 3, squeeze=False)
+    row, wide = _WIDTH + _LINE, 3 * _WIDTH + 4 * _GAP
+    high = count * row + _LINE + _GAP
+    figure = Figure((wide, high), facecolor="white")
+    top = 1 - 0.5 * _LINE / high
+    figure.suptitle(grid.title, y=top, va="center", fontsize=9, parse_math=False)
     every = (grid.original, grid.reconstructed, grid.generated)
     for channel in range(count):
-        low, high = np.percentile(grid.original[:, channel], _PERCENTILES)
-        for part, crops, title in zip(parts[channel], every, _TITLES, strict=True):
-            beside = f", {grid.channels[channel]}" if count > 1 else ""
-            _draw(part, tiled(crops[:, channel]), title + beside, low, high)
+        low, high_ = np.percentile(grid.original[:, channel], _PERCENTILES)
+        beside = f", {grid.channels[channel]}" if count > 1 else ""
+        bottom = (count - 1 - channel) * row + _GAP
+        for place, (crops, title) in enumerate(zip(every, _TITLES, strict=True)):
+            left = _GAP + place * (_WIDTH + _GAP)
+            box = (left / wide, bottom / high, _WIDTH / wide, _WIDTH / high)
+            axes = figure.add_axes(box)
+            picture = tiled(crops[:, channel])
+            axes.imshow(picture, cmap="gray", vmin=low, vmax=max(high_, low + 1e-6))
+            axes.set_title(title + beside, fontsize=8)
+            axes.set_axis_off()
     return figure
-
-
-def _draw(
-    part: SubFigure, picture: Floats, title: str, low: float, high: float
-) -> None:
-    axes = part.add_axes((0.02, 0.01, 0.96, 0.88))
-    axes.imshow(picture, cmap="gray", vmin=low, vmax=max(high, low + 1e-6))
-    axes.set_title(title, fontsize=8)
-    axes.set_axis_off()
 
 
 def tiled(crops: NDArray[np.float32]) -> Floats:
