@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +27,7 @@ from napari_cellsci.explain.attacks.target import Target, height, push
 from napari_cellsci.explain.blend import crop_scale
 from napari_cellsci.explain.noise import noise_of
 from napari_cellsci.explain.robustness import energy_share
+from napari_cellsci.io.images import ImageSet
 from napari_cellsci.project import generations
 from napari_cellsci.project.attack_plan import AttackPlan, Wanted, chosen_rows
 from napari_cellsci.project.bench import Bench
@@ -40,9 +41,10 @@ if TYPE_CHECKING:
     from napari_cellsci.cells.spec import CropSpec
     from napari_cellsci.labels import Labels
     from napari_cellsci.project.bundles import Bundle
+    from napari_cellsci.project.movies import MovieInfo
 
 Floats = NDArray[np.float32]
-FRAMES_FOR_NOISE = 3
+FRAMES_FOR_NOISE, IMAGES_FOR_NOISE = 3, 64
 _BATCH = 1024
 GRADIENTS = ("ok", "zero", "not finite")
 """What can become of a gradient."""
@@ -399,20 +401,30 @@ def noise_floor(
 ) -> float | None:
     """Return the camera's noise in units of normalised pixels; None if unknown.
 
-    The median over cells, from a few frames of the movies; None if none can be read.
+    The median over cells, from a few frames of the movies, or a few images as they
+    came; None if none can be read.
     """
-    found = []
+    found: list[NDArray[np.float64]] = []
     for name in movies:
         try:
-            movie = bench.movie(bench.info(str(name)))
+            found += map(noise_of, _pictures(bench, bench.info(str(name)), spec))
         except InputError:
             continue  # the file is gone; the crops are still there
-        times = np.linspace(0, movie.n_frames - 1, FRAMES_FOR_NOISE).round()
-        for t in np.unique(times).astype(int).tolist():
-            found.append(noise_of(np.asarray(movie.frame(t, spec.channels, spec.z))))
     if not found:
         return None
     return float(np.median(np.mean(np.median(found, axis=0) / scale, axis=1)))
+
+
+def _pictures(bench: Bench, info: MovieInfo, spec: CropSpec) -> Iterator[NDArray[Any]]:
+    """Yield some of what the camera saw (C, Y, X), nothing padded or scaled."""
+    source = bench.source(info)
+    if isinstance(source, ImageSet):
+        for row in np.unique(np.linspace(0, len(source) - 1, IMAGES_FOR_NOISE)):
+            yield source.image(int(row))[list(spec.channels)]
+        return
+    times = np.linspace(0, source.n_frames - 1, FRAMES_FOR_NOISE).round()
+    for t in np.unique(times).astype(int).tolist():
+        yield np.asarray(source.frame(t, spec.channels, spec.z))
 
 
 def _mean(values: Any) -> float | None:
