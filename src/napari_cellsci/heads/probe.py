@@ -7,7 +7,7 @@ code tells lies open.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -58,6 +58,10 @@ class ProbeConfig:
         Share of the training cells (whole groups) that early stopping looks at.
     folds : int
         Parts of the groups, each judged once by probes trained on the others.
+    members : int
+        Probes trained for each part, with other groups set aside; the mean of their
+        probabilities decides. A single one depends on which few cells of a rare class
+        stop it.
     seed : int
     """
 
@@ -68,6 +72,7 @@ class ProbeConfig:
     batch: int = 64
     set_aside: float = 0.15
     folds: int = 5
+    members: int = 7
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -75,7 +80,7 @@ class ProbeConfig:
             raise InputError("A probe needs hidden layers of at least one neuron each.")
         if self.folds < 2:
             raise InputError("A probe is judged in at least two parts (folds).")
-        for name in ("epochs", "patience", "batch"):
+        for name in ("epochs", "patience", "batch", "members"):
             if getattr(self, name) < 1:
                 raise InputError(f"{name} of a probe must be at least 1.")
         if not self.learning_rate > 0:
@@ -225,12 +230,17 @@ def probe(
         raise InputError(f"{len(target)} labels came with {len(values)} codes.")
     parts = folds_by_group(groups, target, config.folds, config.seed)
     scaled = np.stack([_scaled(values, train) for train, _ in parts])
-    networks = _fit(scaled, target, groups, parts, n_classes, config, on_event, token)
-    with torch.no_grad():
-        outputs = networks(torch.from_numpy(scaled)).argmax(2).numpy()
+    networks = _fit(
+        np.tile(scaled, (config.members, 1, 1)),
+        *(target, groups, parts * config.members),
+        *(n_classes, config, on_event, token),
+    )
     predicted = np.zeros((2, len(target)), np.int64)
     for k, (train, test) in enumerate(parts):
-        predicted[0, test] = outputs[k, test]
+        x = torch.from_numpy(scaled[k][test])
+        with torch.no_grad():
+            chances = networks.of(slice(k, None, len(parts)))(x).softmax(2).mean(0)
+        predicted[0, test] = chances.argmax(1).numpy()
         predicted[1, test] = _linear(scaled[k], target, train, test)
     on_event(Done("Probing"))
     mlp, linear = (judge(target, row, groups, n_classes) for row in predicted)
@@ -271,11 +281,23 @@ class _Probes(nn.Module):
             self.weights.append(nn.Parameter(drawn[:, :-1].clone()))
             self.biases.append(nn.Parameter(drawn[:, -1:].clone()))
 
+    def of(self, some: slice) -> Callable[[Tensor], Tensor]:
+        """Return some of the networks, which map latents (n, D) to logits (k, n, C)."""
+        count = len(range(*some.indices(len(self.weights[0]))))
+
+        def outputs(x: Tensor) -> Tensor:
+            return self._through(x.expand(count, *x.shape), some)
+
+        return outputs
+
     def forward(self, x: Tensor) -> Tensor:
         """Return logits (K, n, C) of latents (K, n, D)."""
+        return self._through(x, slice(None))
+
+    def _through(self, x: Tensor, some: slice) -> Tensor:
         last = len(self.weights) - 1
         for k, (weight, bias) in enumerate(zip(self.weights, self.biases, strict=True)):
-            x = torch.baddbmm(bias, x, weight)
+            x = torch.baddbmm(bias[some], x, weight[some])
             x = x if k == last else x.relu()
         return x
 
@@ -312,7 +334,7 @@ def _fit(
     on_event: OnEvent,
     token: CancelToken | None,
 ) -> _Probes:
-    """Train a network per part, each until the groups set aside gain no more."""
+    """Train a network per part, each until its groups set aside gain no more."""
     x, target = torch.from_numpy(z), torch.from_numpy(y)
     fit, aside = _set_aside(y, groups, parts, config)
     weights = np.stack([class_weights(y[t], n_classes, True) for t, _ in parts])
