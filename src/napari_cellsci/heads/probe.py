@@ -230,11 +230,8 @@ def probe(
         raise InputError(f"{len(target)} labels came with {len(values)} codes.")
     parts = folds_by_group(groups, target, config.folds, config.seed)
     scaled = np.stack([_scaled(values, train) for train, _ in parts])
-    networks = _fit(
-        np.tile(scaled, (config.members, 1, 1)),
-        *(target, groups, parts * config.members),
-        *(n_classes, config, on_event, token),
-    )
+    many, each = np.tile(scaled, (config.members, 1, 1)), parts * config.members
+    networks = _fit(many, target, groups, each, n_classes, config, on_event, token)
     predicted = np.zeros((2, len(target)), np.int64)
     for k, (train, test) in enumerate(parts):
         x = torch.from_numpy(scaled[k][test])
