@@ -49,6 +49,11 @@ class CropStrip(QWidget):
         self._words = ""
         self.update()
 
+    def show_images(self, images: Sequence[QImage]) -> None:
+        """Show pictures that are painted already; empty frames where there are none."""
+        self._images, self._words = list(images), ""
+        self.update()
+
     def say(self, words: str) -> None:
         """Show a sentence instead of crops."""
         self._images, self._words = [], words

@@ -10,7 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_cellsci.cells.spec import PAPER_FOV_UM, CropSpec
+from napari_cellsci.cells.steps import pipelines_of
 from napari_cellsci.errors import InputError
+from napari_cellsci.panels.cells.normalising import FITTED, NormalisingView, Preview
 from napari_cellsci.tasks import CancelToken, OnEvent, Progress, ignore
 from napari_cellsci.viewer import adapters
 
@@ -42,6 +44,8 @@ class CropSettings:
     z : int or "max"
     extra : {"C", "Z"} or None
         Meaning of a fourth axis; None lets axis labels or habit decide.
+    normalise : tuple of str
+        Of each channel; the z-score if nothing is said.
     """
 
     pixel_size: float | None = None
@@ -51,12 +55,19 @@ class CropSettings:
     channels: tuple[int, ...] = (0,)
     z: int | Literal["max"] = "max"
     extra: adapters.Extra | None = None
+    normalise: tuple[str, ...] = ()
 
     @property
     def spec(self) -> CropSpec:
         """The crop specification."""
         width = {"fov_um" if self.fov_unit == "µm" else "fov_px": self.fov}
-        return CropSpec(channels=self.channels, z=self.z, **width)  # type: ignore[arg-type]
+        steps = pipelines_of(self.normalise)
+        return CropSpec(
+            channels=self.channels,
+            z=self.z,
+            steps=steps,
+            **width,  # type: ignore[arg-type]
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,10 +102,8 @@ class CellsSource:
         masks = with_numbers(self.masks)
         return link_masks(masks, on_event=on_event, token=token)
 
-    def preview(
-        self, on_event: OnEvent, token: CancelToken
-    ) -> tuple[NDArray[Any], int, int]:
-        """Return a few crops, and how many cells and tracks there are."""
+    def preview(self, on_event: OnEvent, token: CancelToken) -> Preview:
+        """Look at a few cells, and at what normalisation makes of some more."""
         from napari_cellsci.cells.crops import crop_frame
 
         movie, spec = self.source.open(), self.settings.spec
@@ -102,12 +111,18 @@ class CellsSource:
         on_event(Progress("Looking at the cells", 0, 0))
         table = self.tracks(movie, on_event, token).table
         token.raise_if_cancelled()
-        crops = []
-        for t, yx in _sample(table):
+        crops, shown = [], []
+        for t, yx, keep in _sample(table):
             token.raise_if_cancelled()
             frame = movie.frame(t, spec.channels, spec.z)
             crops.append(crop_frame(frame, yx, spec, movie.pixel_size))
-        return np.concatenate(crops), len(table), table["track_id"].nunique()
+            shown.append(crops[-1][keep])
+        return Preview(
+            np.concatenate(shown),
+            len(table),
+            table["track_id"].nunique(),
+            NormalisingView.of(np.concatenate(crops), spec, token),
+        )
 
     def create_arguments(
         self, movie: Movie, on_event: OnEvent = ignore, token: CancelToken | None = None
@@ -124,16 +139,19 @@ class CellsSource:
         return arguments
 
 
-def _sample(table: Any) -> list[tuple[int, NDArray[np.float64]]]:
-    """Choose cells of a few frames spread over the movie."""
+def _sample(
+    table: Any,
+) -> list[tuple[int, NDArray[np.float64], NDArray[np.int64]]]:
+    """Choose cells of a few frames spread over the movie, and which to show of them."""
     times = np.unique(table["t"].to_numpy())
     picked = np.unique(np.linspace(0, len(times) - 1, PREVIEW_FRAMES).astype(int))
-    each = -(-PREVIEW_CELLS // len(picked))
+    shown, most = (-(-n // len(picked)) for n in (PREVIEW_CELLS, FITTED))
     chosen = []
     for t in times[picked]:
         yx = table.loc[table["t"] == t, ["y", "x"]].to_numpy(dtype=np.float64)
-        keep = np.unique(np.linspace(0, len(yx) - 1, each).astype(int))
-        chosen.append((int(t), yx[keep]))
+        yx = yx[np.unique(np.linspace(0, len(yx) - 1, most).astype(int))]
+        keep = np.unique(np.linspace(0, len(yx) - 1, shown).astype(int))
+        chosen.append((int(t), yx, keep))
     return chosen
 
 

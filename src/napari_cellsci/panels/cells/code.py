@@ -58,6 +58,8 @@ class Request:
             found["channels"] = given.channels
         if given.z != "max":
             found["z"] = given.z
+        if given.spec.steps:
+            found["normalise"] = given.spec.normalised_by
         return found
 
 

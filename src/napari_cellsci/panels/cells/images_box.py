@@ -22,6 +22,7 @@ from qtpy.QtWidgets import (
 from napari_cellsci.panels._parts import new_form
 from napari_cellsci.panels._theme import STEP
 from napari_cellsci.panels.cells.images_source import ImagesSource
+from napari_cellsci.panels.cells.normalise_box import NormaliseBox
 from napari_cellsci.viewer import adapters, tags
 
 if TYPE_CHECKING:
@@ -38,6 +39,8 @@ class ImagesBox(QWidget):
     Parameters
     ----------
     session : Session
+    preparing : NormaliseBox
+        Where size and pixels of the crops are chosen.
 
     Signals
     -------
@@ -47,9 +50,9 @@ class ImagesBox(QWidget):
 
     changed = Signal()
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: Session, preparing: NormaliseBox) -> None:
         super().__init__()
-        self._session = session
+        self._session, self._preparing = session, preparing
         self._layer: Image | None = None
         self.tick = QCheckBox("Each image is one cell")
         self.tick.setToolTip(
@@ -124,9 +127,11 @@ class ImagesBox(QWidget):
         if layer is not None:
             said = f"viewer.layers[{layer.name!r}].data"
             data = adapters.level_zero(layer)
-            return ImagesSource(data, labels, group, layer.name, said)
+            return ImagesSource(
+                data, labels, group, layer.name, said, **self._preparing.arguments()
+            )
         path = str(Path(self.source.text().strip()).expanduser())
-        return ImagesSource(path, labels, group)
+        return ImagesSource(path, labels, group, **self._preparing.arguments())
 
     def python_code(self, path: str, adds: bool) -> str | None:
         """Return the call that makes the project at `path`, or adds to it."""

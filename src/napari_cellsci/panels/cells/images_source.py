@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from napari_cellsci.cells.sizing import sizing_of
+from napari_cellsci.cells.steps import pipelines_of
+from napari_cellsci.panels.cells.normalising import FITTED, NormalisingView, Preview
 from napari_cellsci.tasks import CancelToken, OnEvent, Progress
 
 if TYPE_CHECKING:
@@ -33,6 +35,8 @@ class ImagesSource:
         Of the set, where `images` has no file.
     expression : str, optional
         Python for `images`, where it has no file.
+    sizing, normalise : str
+        As for `Project.create`; nothing for what is so anyway.
     """
 
     images: Any
@@ -40,14 +44,21 @@ class ImagesSource:
     group_by: str = ""
     name: str | None = None
     expression: str = ""
+    sizing: str | None = None
+    normalise: str = ""
 
-    def arguments(self) -> dict[str, Any]:
-        """Return the arguments of `Project.create`, those that say something."""
+    def arguments(self, *, adds: bool = False) -> dict[str, Any]:
+        """Return the arguments of `Project.create`, those that say something.
+
+        A project that images are added to has settled how pixels are prepared.
+        """
         given = {
             "images": self.images,
             "labels": self.labels,
             "group_by": self.group_by,
             "name": self.name,
+            "sizing": None if adds else self.sizing,
+            "normalise": "" if adds else self.normalise,
         }
         return {
             name: value
@@ -55,9 +66,7 @@ class ImagesSource:
             if not (value is None or (isinstance(value, str) and not value))
         }
 
-    def preview(
-        self, on_event: OnEvent, token: CancelToken
-    ) -> tuple[NDArray[Any], int, int]:
+    def preview(self, on_event: OnEvent, token: CancelToken) -> Preview:
         """Return a few crops, how many images there are, and how many were skipped."""
         from napari_cellsci.cells.image_crops import crop_image
         from napari_cellsci.io.images import open_images
@@ -65,10 +74,18 @@ class ImagesSource:
 
         on_event(Progress("Looking at the images", 0, 0))
         found = open_images(self.images, name=self.name, token=token)
-        spec = ImageChoice(None, None, None, None, None)(found)
-        rows = np.unique(np.linspace(0, len(found) - 1, PREVIEWED).astype(int))
-        crops = [crop_image(found.image(int(row)), spec, None) for row in rows]
-        return np.stack(crops), len(found), len(found.skipped)
+        steps = pipelines_of(self.normalise or "zscore")
+        # Other images may have fewer channels, or more, than those chosen for.
+        steps = (*steps, *[steps[-1]] * found.n_channels)[: found.n_channels]
+        sizing = sizing_of(self.sizing)
+        spec = ImageChoice(None, None, None, None, sizing, steps)(found)
+        rows = np.unique(np.linspace(0, len(found) - 1, FITTED).astype(int))
+        crops = np.stack(
+            [crop_image(found.image(int(row)), spec, None) for row in rows]
+        )
+        some = np.unique(np.linspace(0, len(rows) - 1, PREVIEWED).astype(int))
+        view = NormalisingView.of(crops, spec, token)
+        return Preview(crops[some], len(found), len(found.skipped), view)
 
     def create(self, path: Path, on_event: OnEvent, token: CancelToken) -> Project:
         """Make a project of them."""
@@ -78,11 +95,13 @@ class ImagesSource:
 
     def add(self, project: Project, on_event: OnEvent, token: CancelToken) -> str:
         """Add them to a project; return what the set is called."""
-        return project.add_images(**self.arguments(), on_event=on_event, token=token)
+        return project.add_images(
+            **self.arguments(adds=True), on_event=on_event, token=token
+        )
 
     def as_python(self, path: str, adds: bool) -> str:
         """Return the call that makes the project or adds to it."""
-        said = {name: repr(value) for name, value in self.arguments().items()}
+        said = {name: repr(value) for name, value in self.arguments(adds=adds).items()}
         said["images"] = self.expression or said["images"]
         lines = [f"    {name}={value}," for name, value in said.items()]
         start = ["from napari_cellsci import Project", ""]
@@ -99,6 +118,6 @@ class ImagesSource:
         words = ["cellsci", "add" if adds else "new", f'"{path}"']
         words += [
             f'--{name.replace("_", "-")} "{value}"'
-            for name, value in self.arguments().items()
+            for name, value in self.arguments(adds=adds).items()
         ]
         return " ".join(words)

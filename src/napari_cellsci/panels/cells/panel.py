@@ -27,6 +27,7 @@ from napari_cellsci.panels._parts import (
     new_form,
     whole_number,
 )
+from napari_cellsci.panels._scroll import keep_scroll_bar
 from napari_cellsci.panels._strip import CropStrip
 from napari_cellsci.panels._theme import STEP
 from napari_cellsci.panels.cells import status
@@ -50,6 +51,8 @@ from napari_cellsci.panels.cells.fields import (
 from napari_cellsci.panels.cells.images_box import ImagesBox
 from napari_cellsci.panels.cells.images_source import ImagesSource
 from napari_cellsci.panels.cells.layer_rows import LayerRows
+from napari_cellsci.panels.cells.normalise_box import NormaliseBox
+from napari_cellsci.panels.cells.normalising import Preview
 from napari_cellsci.panels.cells.service import CellsService
 from napari_cellsci.panels.score.service import ScoreService
 from napari_cellsci.viewer import adapters
@@ -83,6 +86,7 @@ class CellsPanel(PanelBase):
         self._build_layers()
         self._build_view()
         self._build_controls()
+        keep_scroll_bar(self)
         self.run_line = RunLine("Crop cells", self.service.job, self.run)
         self.foot.addWidget(self.run_line)
         self._on(self.session.project_changed, self._on_project)
@@ -103,7 +107,9 @@ class CellsPanel(PanelBase):
         self.rows.chosen.connect(self._on_layers)
         self.rows.asked.connect(self._open_file)
         self.body.addWidget(self.rows)
-        self.images = ImagesBox(self.session)
+        self.normalise = NormaliseBox(self.theme)
+        self.normalise.changed.connect(self._on_choice)
+        self.images = ImagesBox(self.session, self.normalise)
         self.images.changed.connect(self._on_images)
         self.body.addWidget(self.images)
 
@@ -118,9 +124,7 @@ class CellsPanel(PanelBase):
     def _build_controls(self) -> None:
         form = new_form()
         self.pixel_size = number_box(" µm", 4, 0.001, 100, "Edge of a pixel")
-        self.fov = number_box(
-            "", 2, 0.1, 10_000, "Edge of the square cut around a cell"
-        )
+        self.fov = number_box("", 2, 0.1, 10_000, "Edge of the square around a cell")
         self.fov.setSpecialValueText("")
         self.fov.setRange(0.1, 10_000)
         self.fov.setValue(PAPER_FOV_UM)
@@ -146,6 +150,7 @@ class CellsPanel(PanelBase):
         self.body.addWidget(self.scale)
         self.body.addLayout(where)
         self.body.addWidget(self.advanced)
+        self.body.addWidget(self.normalise.section)
         self.body.addStretch()
         self.pixel_size.valueChanged.connect(self._on_choice)
         self.fov.valueChanged.connect(self._on_choice)
@@ -201,6 +206,7 @@ class CellsPanel(PanelBase):
             channels=channel_numbers(self.channels.text()),
             z="max" if plane is None else plane,
             extra=self.extra.currentData(),
+            normalise=self.normalise.chosen,
         )
 
     def layers(self) -> tuple[Any, Any, Any]:
@@ -247,13 +253,12 @@ class CellsPanel(PanelBase):
             *self.images.asked(),
             *map(id, self.layers()),
             self.path.text(),
-            self.pixel_size.value(),
-            self.interval.value(),
-            self.fov.value(),
+            *(box.value() for box in (self.pixel_size, self.interval, self.fov)),
             self.fov_unit.currentText(),
             self.channels.text(),
             self.plane.currentData(),
             self.extra.currentData(),
+            *self.normalise.asked,
         )
 
     def open_project(self) -> None:
@@ -314,6 +319,7 @@ class CellsPanel(PanelBase):
         """Show what matters for images of single cells, or for movies."""
         for part in (self.rows, self.scale, self.advanced):
             part.setVisible(not self.images.wanted)
+        self.normalise.offer_sizing(self.images.wanted)
         self._suggest_path()
         self._on_choice()
 
@@ -362,6 +368,8 @@ class CellsPanel(PanelBase):
         job = self.service.job
         if job.state is JobState.FAILED and self._asked() != self._tried:
             job.reset()  # what failed is no longer what is chosen
+        if not self.images.wanted:  # whose channels are told by the preview
+            self.normalise.read_channels(self.channels.text())
         self.trouble = ""
         self.mark_dirty()
         self._preview_timer.start()
@@ -400,9 +408,10 @@ class CellsPanel(PanelBase):
         self.caption.setText("")
         self.mark_dirty()
 
-    def _show_preview(self, found: tuple[Any, int, int]) -> None:
-        crops, n_cells, n_tracks = found
+    def _show_preview(self, found: Preview) -> None:
+        crops, n_cells, n_tracks, normalising = found
         self.strip.show_crops(crops)
+        self.normalise.show_view(normalising)
         if self.images.wanted:
             left = f" {n_tracks} cannot be read and are left out." if n_tracks else ""
             self.caption.setText(f"{whole_number(n_cells)} images.{left}")
@@ -452,6 +461,7 @@ class CellsPanel(PanelBase):
     def on_theme(self) -> None:
         """Follow the theme."""
         self.strip.set_ink(self.theme.muted)
+        self.normalise.set_theme(self.theme)
 
     def dispose(self) -> None:
         """Stop the preview; a project being made goes on."""

@@ -181,6 +181,7 @@ def _create(
         **width,  # type: ignore[arg-type]
         channels=settings.channels,
         z=settings.z,
+        normalise=settings.normalise or "zscore",
         on_event=on_event,
         token=token,
     )
