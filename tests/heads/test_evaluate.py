@@ -229,3 +229,21 @@ def test_a_class_that_is_never_called_has_no_precision_and_can_be_kept() -> None
     again = HeldOut.from_dict(json.loads(text))
     assert again.to_dict() == report.to_dict()
     assert "of those called so" not in report.summary(("a", "b")).splitlines()[2]
+
+
+def test_a_report_speaks_of_what_was_held_out_together() -> None:
+    y, groups = np.arange(40) % 2, np.arange(40) // 4
+    made = held_out_report(
+        y,
+        groups,
+        y,
+        [(y, y)],
+        n_classes=2,
+        calibration_error=0.0,
+        method="Cross-validated in 5 parts, divided by track.",
+    )
+    assert "10 tracks" in made.summary(("a", "b"))
+    assert "unit" not in made.to_dict()
+    images = made.by("group")
+    assert "track" not in images.summary(("a", "b"))
+    assert HeldOut.from_dict(images.to_dict()) == images

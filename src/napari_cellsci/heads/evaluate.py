@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,7 @@ from napari_cellsci.errors import InputError
 Classes = npt.NDArray[np.int64]
 Counts = npt.NDArray[np.int64]
 Interval = tuple[float, float]
+TRACK = "track"
 _MEMBERS = ("member_accuracies", "member_balanced_accuracies")
 Metric = Callable[[npt.NDArray[np.float64]], npt.NDArray[np.float64]]
 """Maps confusion matrices (..., C, C) to one number each."""
@@ -201,6 +202,8 @@ class HeldOut:
         Expected calibration error of the calibrated probability, cross-fitted.
     member_accuracies, member_balanced_accuracies : tuple of float
         Of the single heads, in order; empty in old bundles.
+    unit : str
+        What was held out together: tracks of a movie, or "group"s of images.
     """
 
     method: str
@@ -217,6 +220,11 @@ class HeldOut:
     calibration_error: float
     member_accuracies: tuple[float, ...] = ()
     member_balanced_accuracies: tuple[float, ...] = ()
+    unit: str = TRACK
+
+    def by(self, unit: str) -> HeldOut:
+        """Return the same report in the words for other units than tracks."""
+        return replace(self, unit=unit, method=self.method.replace(self.unit, unit))
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON values; `from_dict` reads them back."""
@@ -224,6 +232,8 @@ class HeldOut:
         for name in _MEMBERS:
             if not values[name]:
                 del values[name]
+        if self.unit == TRACK:
+            del values["unit"]
         for result in values["classes"]:
             if not np.isfinite(result["precision"]):
                 del result["precision"], result["precision_interval"]
@@ -256,14 +266,14 @@ class HeldOut:
         first = (
             f"Balanced accuracy {self.balanced_accuracy:.1%} (95% interval {low:.1%} "
             f"to {high:.1%}) on {self.n_cells} held-out cells of "
-            f"{self.n_tracks} tracks."
+            f"{self.n_tracks} {self.unit}s."
         )
         lines = [first]
         for name, result in zip(names, self.classes, strict=True):
             low, high = result.interval
             line = (
                 f"{name}: {result.right} of {result.cells} right in {result.tracks} "
-                f"tracks ({result.recall:.1%}, {low:.1%} to {high:.1%})"
+                f"{self.unit}s ({result.recall:.1%}, {low:.1%} to {high:.1%})"
             )
             if np.isfinite(result.precision):
                 low, high = result.precision_interval

@@ -133,6 +133,11 @@ class Bench:
         numbers: NDArray[Any] = cells.groupby(keys, sort=False).ngroup().to_numpy()
         return numbers.astype(np.int64)
 
+    @property
+    def unit(self) -> str:
+        """What cells are held out together by: "track", or "group" of images."""
+        return "group" if any(info.is_images for info in self.movies()) else "track"
+
     def close(self) -> None:
         """Let go of files and database."""
         self.forget()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, astuple
+from dataclasses import asdict, astuple, replace
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -272,7 +272,7 @@ def assemble(
         name=name,
         spec=spec,
         classes=tuple(classes),
-        heads=heads,
+        heads=replace(heads, report=heads.report.by(bench.unit)),
         ood=ood,
         encoder=encoder,
         pixels=pixels,

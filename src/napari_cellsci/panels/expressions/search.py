@@ -142,7 +142,7 @@ class SearchService:
         self.said = (
             f"Kept as {bundle.name}: {n} {'formula' if n == 1 else 'formulas'}; their "
             f"median has balanced accuracy {100 * report.balanced_accuracy:.1f} % "
-            f"[{100 * low:.1f}–{100 * high:.1f}] on held-out tracks."
+            f"[{100 * low:.1f}–{100 * high:.1f}] on held-out {report.unit}s."
         )
         self._end()
 

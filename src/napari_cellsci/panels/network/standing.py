@@ -45,7 +45,9 @@ class NetworkStanding(ClassifierStanding):
         rates = bundle.heads.report.member_balanced_accuracies
         right = ""
         if member < len(rates):
-            right = f": {rates[member]:.1%} right on held-out tracks"
+            right = (
+                f": {rates[member]:.1%} right on held-out {bundle.heads.report.unit}s"
+            )
         action = ("Score with this model alone", service.use_member)
         self._card.tell(
             f"Model {member} of {bundle.name} (scheme {bundle.scheme}){right}.",

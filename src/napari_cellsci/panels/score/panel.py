@@ -130,7 +130,7 @@ class ScorePanel(PanelBase):
         self.body.addWidget(self.called_title)
         self.body.addWidget(self.called)
         self.body.addWidget(self.called_note)
-        self.rates_title = heading("On tracks it had not seen")
+        self.rates_title = heading("On cells it had not seen")
         self.rates = NumberTable()
         self.rates_note = WrapLabel(name="muted")
         self.body.addWidget(self.rates_title)
@@ -395,8 +395,8 @@ class ScorePanel(PanelBase):
         rows = class_rows(report.classes, names, self.session.palette)
         self.rates.fill(class_columns(), rows, colors)
         self.rates_note.setText(
-            f"{report.n_cells:,} cells of {report.n_tracks:,} tracks; 95% intervals "
-            "over tracks. Probabilities are off by "
+            f"{report.n_cells:,} cells of {report.n_tracks:,} {report.unit}s; 95% "
+            f"intervals over {report.unit}s. Probabilities are off by "
             f"{report.calibration_error:.2f} on average."
         )
 
@@ -452,7 +452,7 @@ class ScorePanel(PanelBase):
                 f"It knows simulated nuclei only (balanced accuracy {accuracy} on "
                 "unseen ones): label some cells of yours to see how it does on them."
             )
-        return f"Balanced accuracy on held-out tracks {accuracy}."
+        return f"Balanced accuracy on held-out {report.unit}s {accuracy}."
 
     def on_theme(self) -> None:
         """Follow the theme."""
