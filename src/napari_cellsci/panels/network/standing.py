@@ -42,11 +42,12 @@ class NetworkStanding(ClassifierStanding):
             reason = f"The movie shows the mean of all {opened.n_members} models."
         else:
             reason = f"The movie shows the scores of model {active} alone."
-        rates = bundle.heads.report.member_balanced_accuracies
+        report = bundle.heads.report
+        rates = report.member_balanced_accuracies
         right = ""
         if member < len(rates):
             right = (
-                f": {rates[member]:.1%} right on held-out {bundle.heads.report.unit}s"
+                f": {rates[member]:.1%} right on held-out {report.unit}s"
             )
         action = ("Score with this model alone", service.use_member)
         self._card.tell(
