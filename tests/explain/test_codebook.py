@@ -77,3 +77,40 @@ def test_a_network_is_read_with_its_inputs_in_order_of_strength(
     assert strongest.direction == "down"
     # High values of z3 lower the score: it stands to the left of z0.
     assert [node.number for node in reading.layout.layer(0)] == [3, 0]
+
+
+def three_outputs() -> Topology:
+    """z0 speaks for the first class, −z0 for the second, both ends of z3 for none."""
+    first = np.array([[1.0, 0, 0, 0], [-1.0, 0, 0, 0], [0, 0, 0, 0.2]])
+    return Topology((first,), (first != 0,), (np.zeros(3),))
+
+
+def test_every_class_has_effects_of_its_own(
+    encoder: Encoder, latents: np.ndarray
+) -> None:
+    book = open_codebook(encoder, latents)
+    reading = read_network(three_outputs(), book)
+    assert len(reading.by_output) == 3
+    found = [reading.looking_at(k).effect(0) for k in range(3)]
+    assert [one.direction for one in found if one] == ["up", "down", "middle"]
+    assert reading.leanings(0) == (1, 0)
+    assert reading.leanings(2) == (None, None)
+    assert list(reading.strongest) == [0, 3]
+    for effects in reading.by_output:
+        assert sum(effect.share for effect in effects) == pytest.approx(1)
+
+
+def test_what_all_outputs_have_in_common_has_no_effect(
+    encoder: Encoder, latents: np.ndarray
+) -> None:
+    book, net = open_codebook(encoder, latents), three_outputs()
+    common = net.weights[0] + np.array([0.0, 5.0, 0, 0])
+    shifted = Topology((common,), (common != 0,), (np.full(3, 7.0),))
+    effect = read_network(shifted, book).effect(1)
+    assert effect is not None
+    assert effect.strength == pytest.approx(0, abs=1e-9)
+    same = read_network(net, book).effect(0)
+    other = read_network(shifted, book).effect(0)
+    assert same is not None
+    assert other is not None
+    np.testing.assert_allclose(other.curve_y, same.curve_y, atol=1e-9)

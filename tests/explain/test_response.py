@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 import torch
@@ -9,6 +11,7 @@ from hypothesis import strategies as st
 from napari_cellsci.errors import InputError
 from napari_cellsci.explain.activity import (
     activations,
+    class_scores,
     contribution,
     drivers,
     outputs,
@@ -226,3 +229,35 @@ def test_a_response_keeps_what_it_was_asked(known: Topology) -> None:
     assert found.values.shape == (101,)
     assert found.axes[0][[0, -1]].tolist() == [-3, 3]
     assert not found.is_output
+
+
+@pytest.mark.parametrize("code", range(3))
+def test_one_of_several_outputs_responds_by_its_lead(code: int) -> None:
+    rng = np.random.default_rng(3)
+    sizes = (4, 5, 3)
+    weights = [rng.normal(size=(b, a)) for a, b in pairwise(sizes)]
+    masks = [np.ones(weight.shape, bool) for weight in weights]
+    biases = [rng.normal(size=n) for n in sizes[1:]]
+    net, at = Topology(tuple(weights), tuple(masks), tuple(biases)), rng.normal(size=4)
+    axes, target = [Node(0, 2), Node(0, 0)], Node(2, code)
+    held = {Node(1, 1): 0.3}
+    found = respond(net, axes, target, at=at, steps=5, held=held)
+    for j, i in np.ndindex(5, 5):
+        z = at.copy()
+        z[2], z[0] = found.axes[0][i], found.axes[1][j]
+        out = outputs(net, z[None], held)[0]
+        lead = out[code] - np.delete(out, code).max()
+        assert found.total[j, i] == pytest.approx(lead)
+        assert (found.total[j, i] >= 0) == (out.argmax() == code)
+    point, step = np.array([[0.2, -0.4]]), 1e-5
+    slope = gradient(net, axes, target, point, at=at, held=held)[0]
+    for k in range(2):
+        ends = []
+        for sign in (1, -1):
+            z = at.copy()
+            z[[2, 0]] = point[0]
+            z[[2, 0][k]] += sign * step
+            ends.append(class_scores(outputs(net, z[None], held))[0, code])
+        assert slope[k] == pytest.approx((ends[0] - ends[1]) / (2 * step), rel=1e-4)
+    with pytest.raises(InputError, match="lead of a class"):
+        respond(net, axes, target, at=at, exclude=[Node(1, 0)])

@@ -112,3 +112,20 @@ def test_with_many_classes_the_sides_are_not_named() -> None:
     three = NetworkPicture(shown.reading, shown.book, ("a", "b", "c"), "t")
     assert not any("▲" in text for text in words_of(three))
     assert "f ≥ 0" in " ".join(matters(three.reading, three.book, three.classes))
+
+
+def test_several_outputs_are_named_in_the_colours_of_their_classes() -> None:
+    sizes, names = (8, 5, 4, 3), ("g1", "mitosis", "debris")
+    two = a_picture(0.6, sizes)
+    shown = NetworkPicture(two.reading, two.book, names, "net", ("#111111", "#222222"))
+    texts = {text.get_text(): text for text in draw(shown).axes[0].texts}
+    assert texts["mitosis"].get_color() == "#222222"
+    assert not any("f ≥ 0" in text for text in texts)
+    lines = matters(shown.reading, shown.book, names)
+    assert [line.partition(":")[0] for line in lines] == list(names)
+    inputs = shown.about()["inputs"]
+    assert {item["class"] for item in inputs} == set(names)
+    strongest = shown.reading.by_output[1][0]
+    first = next(item for item in inputs if item["class"] == "mitosis")
+    assert first["latent"] == strongest.index
+    assert shown.book.label(strongest.index) in lines[1]

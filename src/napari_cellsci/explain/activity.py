@@ -86,6 +86,27 @@ def outputs(
     return np.concatenate(parts)
 
 
+def class_scores(outputs: Floats) -> Floats:
+    """Return a score per output whose sign decides.
+
+    Parameters
+    ----------
+    outputs : array (n, outputs)
+
+    Returns
+    -------
+    array (n, outputs)
+        A single output as it is. Of several, whose common part says nothing, how far
+        each leads the best other one: 0 or more where its class is called.
+    """
+    if outputs.shape[1] == 1:
+        return outputs
+    ranked = np.sort(outputs, axis=1)
+    best, second = ranked[:, -1:], ranked[:, -2:-1]
+    leads = np.arange(outputs.shape[1]) == outputs.argmax(1)[:, None]
+    return np.asarray(outputs - np.where(leads, second, best))
+
+
 def contribution(
     topology: Topology, latents: NDArray[Any], node: Node, output: int = 0
 ) -> Floats:
@@ -128,12 +149,16 @@ def drivers(
     latents : array (n, D)
         Rows that are not finite are passed over.
     node : Node
-        An input's drivers are the cells with its highest values.
+        An input's drivers are the cells with its highest values, those of an output
+        the cells with its highest score (`class_scores`).
     count : int
     least : bool
         Those that drive it least, the weakest first.
     """
-    value = activations(topology, latents)[node.layer][:, node.number]
+    values = activations(topology, latents)[node.layer]
+    if node.layer == topology.last:
+        values = class_scores(values)
+    value = values[:, node.number]
     rank = np.where(np.isfinite(value), value if least else -value, np.inf)
     order = np.argsort(rank, kind="stable")[:count]
     return np.asarray(order[np.isfinite(rank[order])], np.int64)

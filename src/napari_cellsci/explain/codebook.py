@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_cellsci.explain.effects import InputEffect, input_effects
+from napari_cellsci.explain.effects import InputEffect, effects_by_output
 from napari_cellsci.explain.layout import MOST_EDGES, Layout, lay_out
 from napari_cellsci.explain.topology import Floats, Topology
 from napari_cellsci.representation.traversals import traverse_many
@@ -130,22 +130,78 @@ class Reading:
     ----------
     topology : Topology
     layout : Layout
-    effects : tuple of InputEffect
-        Of the inputs in use, the strongest first.
+    by_output : tuple of tuple of InputEffect
+        For every output, those of the inputs in use, the strongest first.
+    output : int
+        The one that is looked at.
     """
 
     topology: Topology
     layout: Layout
-    effects: tuple[InputEffect, ...]
+    by_output: tuple[tuple[InputEffect, ...], ...]
+    output: int = 0
+
+    @property
+    def effects(self) -> tuple[InputEffect, ...]:
+        """Of the inputs in use on the output that is looked at, the strongest first."""
+        return self.by_output[self.output]
+
+    def looking_at(self, output: int) -> Reading:
+        """Return the same, with another output looked at."""
+        return replace(self, output=output)
 
     def effect(self, index: int) -> InputEffect | None:
         """Return the effect of an input, None for one that is not used."""
         return next((item for item in self.effects if item.index == index), None)
 
+    def leanings(self, index: int) -> tuple[int | None, int | None]:
+        """Return the classes that low and high values of an input speak for most.
+
+        Parameters
+        ----------
+        index : int
+            Number of an input.
+
+        Returns
+        -------
+        pair of int or None
+            Of a single output 0 or 1 by the sign of the effect. Of several, the one
+            that gains most; None where none gains, or the input is not used.
+        """
+        if len(self.by_output) == 1:
+            effect = self.effect(index)
+            if effect is None or effect.direction == "none":
+                return 1, 1
+            return int(effect.low >= 0), int(effect.high >= 0)
+        found = [
+            next((item for item in effects if item.index == index), None)
+            for effects in self.by_output
+        ]
+        known = [item for item in found if item is not None]
+        if len(known) < len(found):
+            return None, None
+        lows, highs = [item.low for item in known], [item.high for item in known]
+        return _gaining(lows), _gaining(highs)
+
     @property
     def strongest(self) -> Sequence[int]:
-        """Numbers of the inputs in use, the strongest first."""
-        return [item.index for item in self.effects]
+        """Numbers of the inputs in use, the strongest on any output first."""
+        totals = _strengths(self.by_output)
+        return sorted(totals, key=lambda index: (-totals[index], index))
+
+
+def _gaining(changes: Sequence[float]) -> int | None:
+    best = int(np.argmax(changes))
+    return best if changes[best] > 0 else None
+
+
+def _strengths(by_output: Sequence[Sequence[InputEffect]]) -> dict[int, float]:
+    """Return how much every input matters to all outputs together."""
+    totals: dict[int, float] = {}
+    for effects in by_output:
+        for item in effects:
+            totals[item.index] = totals.get(item.index, 0.0) + item.strength
+    return totals
 
 
 def read_network(
@@ -153,12 +209,13 @@ def read_network(
 ) -> Reading:
     """Measure what the inputs of a network do, and lay it out accordingly.
 
-    Inputs whose high values raise the score are drawn to the right of those whose high
-    values lower it, where the crossings leave the choice. Of a network that is too
+    Inputs whose high values raise a single score are drawn to the right of those whose
+    high values lower it, where the crossings leave the choice. Of a network that is too
     large to draw, paths from inputs that matter come first.
     """
-    effects = input_effects(topology, book.sample, output)
-    lean = {item.index: item.high - item.low for item in effects}
-    matter = {item.index: item.strength for item in effects}
-    layout = lay_out(topology, most=most, lean=lean, matter=matter)
-    return Reading(topology, layout, effects)
+    by_output = effects_by_output(topology, book.sample)
+    lean = {}
+    if len(by_output) == 1:
+        lean = {item.index: item.high - item.low for item in by_output[0]}
+    layout = lay_out(topology, most=most, lean=lean, matter=_strengths(by_output))
+    return Reading(topology, layout, by_output, output)

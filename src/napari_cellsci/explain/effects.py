@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_cellsci.explain.activity import outputs
+from napari_cellsci.explain.activity import class_scores, outputs
 from napari_cellsci.explain.topology import Floats, Node, Topology
 
 Direction: TypeAlias = Literal["up", "down", "ends", "middle", "mixed", "none"]
@@ -60,7 +60,7 @@ class InputEffect:
 def input_effects(
     topology: Topology, latents: NDArray[Any], output: int = 0
 ) -> tuple[InputEffect, ...]:
-    """Return the effects of all inputs in use, the strongest first.
+    """Return the effects of all inputs in use on one score, the strongest first.
 
     Parameters
     ----------
@@ -68,37 +68,55 @@ def input_effects(
     latents : array (n, D)
         Of the cells the effects are measured on.
     output : int
+        Of several outputs, the one whose lead over the others is the score.
+    """
+    return effects_by_output(topology, latents)[output]
+
+
+def effects_by_output(
+    topology: Topology, latents: NDArray[Any]
+) -> tuple[tuple[InputEffect, ...], ...]:
+    """Return, for every output, the effects of all inputs in use; see `input_effects`.
+
+    Scores are those of `activity.class_scores`.
     """
     z = np.asarray(latents, np.float64)
     usual = np.median(z, axis=0)
-    score = outputs(topology, z)[:, output]
-    changes = {
-        index: score - outputs(topology, z, {Node(0, index): usual[index]})[:, output]
-        for index in topology.inputs
-    }
-    strengths = {k: float(np.sqrt((v**2).mean())) for k, v in changes.items()}
-    whole = sum(strengths.values()) or 1.0
-    found = []
-    for index, change in changes.items():
-        low, high = _ends(z[:, index], change)
+    scores = class_scores(outputs(topology, z))
+    found: list[list[InputEffect]] = [[] for _ in range(scores.shape[1])]
+    for index in topology.inputs:
+        without = outputs(topology, z, {Node(0, index): usual[index]})
+        changes = scores - class_scores(without)
         first, last = np.percentile(z[:, index], (1, 99))
         x = np.linspace(min(first, -3.0), max(last, 3.0), CURVE_STEPS)
         line = np.tile(usual, (len(x), 1))
         line[:, index] = x
-        found.append(
-            InputEffect(
-                index,
-                strengths[index],
-                strengths[index] / whole,
-                low,
-                high,
-                direction_of(low, high, strengths[index]),
-                (float(first), float(last)),
-                x,
-                outputs(topology, line)[:, output],
+        curves = class_scores(outputs(topology, line))
+        for output, effects in enumerate(found):
+            change = changes[:, output]
+            strength = float(np.sqrt((change**2).mean()))
+            low, high = _ends(z[:, index], change)
+            effects.append(
+                InputEffect(
+                    index,
+                    strength,
+                    0.0,
+                    low,
+                    high,
+                    direction_of(low, high, strength),
+                    (float(first), float(last)),
+                    x,
+                    curves[:, output],
+                )
             )
-        )
-    return tuple(sorted(found, key=lambda item: (-item.strength, item.index)))
+    return tuple(_ranked(effects) for effects in found)
+
+
+def _ranked(effects: Sequence[InputEffect]) -> tuple[InputEffect, ...]:
+    """Return effects with their shares, the strongest first."""
+    whole = sum(item.strength for item in effects) or 1.0
+    shared = [replace(item, share=item.strength / whole) for item in effects]
+    return tuple(sorted(shared, key=lambda item: (-item.strength, item.index)))
 
 
 def _ends(values: Floats, change: Floats) -> tuple[float, float]:
@@ -122,6 +140,22 @@ def direction_of(low: float, high: float, strength: float) -> Direction:
         case [0, 0]:
             return "mixed"
     return "up" if ends[1] > ends[0] else "down"
+
+
+def cause_in_words(direction: Direction, low: str = "low", high: str = "high") -> str:
+    """Say which values raise a score: "larger", "both ends", "neither end"."""
+    match direction:
+        case "up":
+            return high
+        case "down":
+            return low
+        case "ends":
+            return "both ends"
+        case "middle":
+            return "neither end"
+        case "none":
+            return "no effect on these cells"
+    return "depends on the other latents"
 
 
 def direction_in_words(

@@ -269,6 +269,8 @@ def _positions(
         near[edge.source].append((edge.target, strength))
     widest = max(max(map(len, rows)), 2)
     gaps = [max(1 / widest, SPREAD / max(len(row), 1)) for row in rows]
+    # Several outputs are classes: each needs room for its name.
+    gaps[-1] = 1 / max(len(rows[-1]), 1)
     for _ in range(_PULLS):
         for row, gap in list(zip(rows, gaps, strict=True))[1:]:
             wanted = np.array([_pulled(node, near[node], x) for node in row])

@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 
 from napari_cellsci.errors import InputError
-from napari_cellsci.explain.activity import activations, before_mish
+from napari_cellsci.explain.activity import activations, before_mish, class_scores
 from napari_cellsci.explain.streams import SubNetwork, sub_network
 from napari_cellsci.explain.topology import Floats, Node, Topology
 from napari_cellsci.heads.batched import mish, mish_with_slope
@@ -25,6 +25,9 @@ ARROWS = 11
 @dataclass(frozen=True, eq=False)
 class Response:
     """What reaches a neuron along the paths from one or two inputs, on a grid.
+
+    Of one output among several it is how far it leads the best other one
+    (`activity.class_scores`), since what all have in common decides nothing.
 
     Parameters
     ----------
@@ -90,20 +93,29 @@ def respond(
         Values of each input.
     exclude : iterable of Node
         Paths through neurons that depend on these are left out of `values`; what they
-        carry at `at` counts as the offset.
+        carry at `at` counts as the offset. Not for one output among several.
     held : dict, optional
         Further neurons that are set to one value.
 
     Raises
     ------
     InputError
-        If there are no or more than two inputs, or one is not before the target.
+        If there are no or more than two inputs, one is not before the target, or
+        paths are to be left out for one output among several.
     """
     inputs, target = _checked(topology, inputs, target)
     ranges = [(LOW, HIGH)] * len(inputs) if ranges is None else ranges
     axes = tuple(np.linspace(low, high, steps) for low, high in ranges)
     grid = np.meshgrid(*axes)
     there = activations(topology, _rows(at, 1), held)
+    exclude = list(exclude)
+    if _is_one_of_many(topology, target):
+        if exclude:
+            raise InputError(
+                "Paths can be left out for one neuron, not for the lead of a class."
+            )
+        led = _lead(topology, inputs, target, grid, there, set(held or ()))
+        return Response(tuple(inputs), target, axes, led, 0.0, True)
     paths = sub_network(topology, inputs, [target])
     pure = sub_network(topology, inputs, [target], exclude) if exclude else paths
     moved = {node: part.ravel() for node, part in zip(inputs, grid, strict=True)}
@@ -121,6 +133,31 @@ def respond(
         topology.bias(target) + float(there[layer][0] @ rest),
         target.layer == topology.last,
     )
+
+
+def _is_one_of_many(topology: Topology, target: Node) -> bool:
+    return target.layer == topology.last and topology.sizes[-1] > 1
+
+
+def _lead(
+    topology: Topology,
+    inputs: Sequence[Node],
+    target: Node,
+    grid: Sequence[Floats],
+    there: list[Floats],
+    held: set[Node],
+) -> Floats:
+    """Return how far an output leads all others, for every place of a grid."""
+    layer = topology.last - 1
+    every = [Node(topology.last, index) for index in range(topology.sizes[-1])]
+    paths = sub_network(topology, inputs, every)
+    moved = {node: part.ravel() for node, part in zip(inputs, grid, strict=True)}
+    numbers, values = _along(topology, paths, moved, there, held, layer)
+    still = there[layer][0].copy()
+    still[numbers] = 0
+    weight = topology.weights[layer]
+    sums = values @ weight[:, numbers].T + weight @ still + topology.biases[layer]
+    return np.asarray(class_scores(sums)[:, target.number].reshape(grid[0].shape))
 
 
 def _along(
@@ -175,6 +212,8 @@ def gradient(
 ) -> Floats:
     """Return how the weighted sum of a neuron changes with each of some inputs.
 
+    Of one output among several, how its lead over the best other one does.
+
     Parameters
     ----------
     topology : Topology
@@ -195,7 +234,12 @@ def gradient(
     moving = {node: points[:, i] for i, node in enumerate(inputs)}
     set_ = {**(held or {}), **moving}
     found = activations(topology, _rows(at, len(points)), set_)
-    slope = np.tile(topology.weights[target.layer - 1][target.number], (len(points), 1))
+    weight = topology.weights[target.layer - 1]
+    slope = np.tile(weight[target.number], (len(points), 1))
+    if _is_one_of_many(topology, target):
+        others = found[-1].copy()
+        others[:, target.number] = -np.inf
+        slope -= weight[others.argmax(1)]
     result = np.zeros_like(points)
     for layer in reversed(range(target.layer)):
         for node in set_:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import cycle
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +14,11 @@ from numpy.typing import NDArray
 from napari_cellsci.disk import whole_file
 from napari_cellsci.errors import InputError
 from napari_cellsci.explain.codebook import CodeBook, Reading, read_network
-from napari_cellsci.explain.effects import direction_in_words
+from napari_cellsci.explain.effects import (
+    InputEffect,
+    cause_in_words,
+    direction_in_words,
+)
 from napari_cellsci.explain.layout import MOST_EDGES
 from napari_cellsci.explain.topology import Node
 from napari_cellsci.labels.classes import OKABE_ITO
@@ -34,6 +40,8 @@ SUFFIXES = (".svg", ".pdf", ".png")
 INK, FAINT = "#202124", "#767980"
 _ROW, _SLOT, _HEAD, _FOOT = 0.95, 1.05, 1.75, 1.0
 """Inches: between layers, of an input at most, above the inputs, below the output."""
+_FIRST = 3
+"""Inputs named for every class."""
 _MANY = 24
 """Inputs from which their pictures are left out."""
 
@@ -47,22 +55,40 @@ class NetworkPicture:
     reading : Reading
     book : CodeBook
     classes : tuple of str
-        Below and above 0.
+        Below and above 0, or one per output.
     title : str
+    colors : tuple of str
+        Of the classes; those of Okabe and Ito in their order by default.
     """
 
     reading: Reading
     book: CodeBook
     classes: tuple[str, ...]
     title: str
+    colors: tuple[str, ...] = ()
+
+    def color(self, code: int) -> str:
+        """Return the colour of a class by its place."""
+        chosen = self.colors or OKABE_ITO
+        return chosen[code % len(chosen)]
+
+    @property
+    def many(self) -> bool:
+        """Whether there is an output for every class."""
+        return len(self.reading.by_output) > 1
 
     def about(self) -> dict[str, Any]:
-        """Return what the drawing says in words, as JSON values."""
+        """Return what the drawing says in words, as JSON values.
+
+        Of several outputs, every input comes once for every ``class``.
+        """
+        whose = self.classes if self.many else ("",)
         return {
             "title": self.title,
             "classes": list(self.classes),
             "inputs": [
                 {
+                    **({"class": name} if name else {}),
                     "latent": effect.index,
                     "label": self.book.label(effect.index),
                     "strength": effect.strength,
@@ -71,7 +97,8 @@ class NetworkPicture:
                     "low": self.book.ends_of(effect.index)[0],
                     "high": self.book.ends_of(effect.index)[1],
                 }
-                for effect in self.reading.effects
+                for name, effects in zip(whose, self.reading.by_output, strict=True)
+                for effect in effects
             ],
         }
 
@@ -91,7 +118,15 @@ def describe(
     book = project.codebook(found, on_event=on_event, token=token)
     title = f"{found.name}, model {member} of {found.n_members} (scheme {found.scheme})"
     reading = read_network(topology, book, most=most)
-    return NetworkPicture(reading, book, found.classes, title)
+    colors = project_colors(project, found.classes)
+    return NetworkPicture(reading, book, found.classes, title, colors)
+
+
+def project_colors(project: Project, names: Sequence[str]) -> tuple[str, ...]:
+    """Return the colours that classes have in a project, which may not know them."""
+    known = {item.name: item.colour for item in project.labels.classes}
+    usual = zip(names, cycle(OKABE_ITO), strict=False)
+    return tuple(known.get(name, colour) for name, colour in usual)
 
 
 def save_network(shown: NetworkPicture, path: Path) -> None:
@@ -125,7 +160,7 @@ def draw(shown: NetworkPicture) -> Figure:
     layout = shown.reading.layout
     layers = len(layout.topology.sizes) - 1
     width = float(np.clip(layout.widest * _SLOT, 5.0, 12.0))
-    height = _HEAD + layers * _ROW + _FOOT
+    height = _HEAD + layers * _ROW + _FOOT + _more(shown)
     figure = Figure(figsize=(width, height), facecolor="white")
     FigureCanvasAgg(figure)
     axes = figure.add_axes((0, 0, 1, 1))
@@ -137,6 +172,11 @@ def draw(shown: NetworkPicture) -> Figure:
     board.inputs(shown)
     board.words(shown)
     return figure
+
+
+def _more(shown: NetworkPicture) -> float:
+    """Return the height of names below several outputs, and of a line for each."""
+    return 0.2 + 0.13 * max(len(shown.classes) - 3, 0) if shown.many else 0.0
 
 
 class _Board:
@@ -173,12 +213,14 @@ class _Board:
         topology = shown.reading.topology
         for node in shown.reading.layout.places:
             x, y = self.place(shown, node)
+            is_class = shown.many and node.layer == topology.last
             self.axes.plot(
                 *([x], [y]),
                 marker="o",
                 markersize=11 if node.layer else 9,
                 markerfacecolor="white",
-                markeredgecolor=INK,
+                markeredgecolor=shown.color(node.number) if is_class else INK,
+                markeredgewidth=2 if is_class else 1,
                 zorder=2,
             )
             if node.layer:
@@ -213,12 +255,13 @@ class _Board:
         if not len(strip) or effect is None:
             return
         low, high = np.percentile(shown.book.strips[:, :, 0], (0.5, 99.7))
-        for sign, picture, push in (
-            (-1, strip[0, 0], effect.low),
-            (1, strip[-1, 0], effect.high),
+        leanings = shown.reading.leanings(index)
+        for sign, picture, code in (
+            (-1, strip[0, 0], leanings[0]),
+            (1, strip[-1, 0], leanings[1]),
         ):
             left = x - edge - 0.01 if sign < 0 else x + 0.01
-            colour = OKABE_ITO[int(push >= 0)]
+            colour = FAINT if code is None else shown.color(code)
             self._picture(picture, (left, y - edge, edge), (low, high), colour)
             mark = "−" if sign < 0 else "+"
             self._say(left + edge / 2, y - edge - 0.02, mark, FAINT, 7, va="bottom")
@@ -256,22 +299,37 @@ class _Board:
             ha="right",
             va="top",
         )
-        x, y = self.place(shown, layout.topology.output)
-        if len(shown.classes) == 2:
+        if shown.many:
+            self._name_outputs(shown)
+        elif len(shown.classes) == 2:
+            x, y = self.place(shown, layout.topology.output)
             self._say(
-                *(x - 0.3, y, f"● {shown.classes[0]}  f < 0", OKABE_ITO[0], 9),
+                *(x - 0.3, y, f"● {shown.classes[0]}  f < 0", shown.color(0), 9),
                 ha="right",
                 va="center",
             )
             self._say(
-                *(x + 0.45, y, f"f ≥ 0  {shown.classes[1]} ▲", OKABE_ITO[1], 9),
+                *(x + 0.45, y, f"f ≥ 0  {shown.classes[1]} ▲", shown.color(1), 9),
                 ha="left",
                 va="center",
             )
         lines = matters(shown.reading, shown.book, shown.classes)
-        foot = self.height - 0.1
-        self._say(0.12, foot, "\n".join(lines[:3]), INK, 7, ha="left", va="bottom")
+        foot, most = self.height - 0.1, len(lines) if shown.many else 3
+        self._say(0.12, foot, "\n".join(lines[:most]), INK, 7, ha="left", va="bottom")
         self._legend(foot)
+
+    def _name_outputs(self, shown: NetworkPicture) -> None:
+        """Write the class below every output, aslant where they are close."""
+        layout = shown.reading.layout
+        row = layout.layer(layout.topology.last)
+        slot = (self.width - 0.4) / len(row)
+        longest = max(map(len, shown.classes)) * 0.075
+        aslant = {"rotation": 20, "ha": "right", "rotation_mode": "anchor"}
+        how: dict[str, Any] = {} if longest < slot else aslant
+        for node in row:
+            x, y = self.place(shown, node)
+            name, colour = shown.classes[node.number], shown.color(node.number)
+            self._say(x, y + 0.16, name, colour, 9 if not how else 8, va="top", **how)
 
     def _legend(self, y: float) -> None:
         for i, (words, colour) in enumerate(
@@ -317,7 +375,16 @@ def in_short(reading: Reading) -> str:
 
 
 def matters(reading: Reading, book: CodeBook, classes: tuple[str, ...]) -> list[str]:
-    """Say of every input in use how much it matters and in which direction."""
+    """Say how much inputs matter and in which direction.
+
+    Of one output, a line for every input in use; of several, one for every class with
+    the inputs that matter most to it.
+    """
+    if len(reading.by_output) > 1:
+        return [
+            f"{name}: {_first(effects, book)}"
+            for name, effects in zip(classes, reading.by_output, strict=True)
+        ]
     if len(classes) != 2:
         classes = ("f < 0", "f ≥ 0")
     return [
@@ -325,3 +392,12 @@ def matters(reading: Reading, book: CodeBook, classes: tuple[str, ...]) -> list[
         + direction_in_words(effect.direction, classes, *book.ends_of(effect.index))
         for effect in reading.effects
     ]
+
+
+def _first(effects: Sequence[InputEffect], book: CodeBook) -> str:
+    said = [
+        f"{book.label(effect.index)} {effect.share:.0%} "
+        f"({cause_in_words(effect.direction, *book.ends_of(effect.index))})"
+        for effect in effects[:_FIRST]
+    ]
+    return ", ".join(said) or "no latent matters"

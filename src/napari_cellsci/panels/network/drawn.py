@@ -2,19 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import cycle
 from typing import TYPE_CHECKING
 
+import numpy as np
 from qtpy.QtGui import QImage
 
+from napari_cellsci.explain.activity import class_scores
 from napari_cellsci.explain.codebook import CodeBook, Reading
-from napari_cellsci.explain.effects import InputEffect, direction_in_words
+from napari_cellsci.explain.effects import (
+    InputEffect,
+    cause_in_words,
+    direction_in_words,
+)
 from napari_cellsci.explain.streams import SubNetwork, stream_of, stream_through
 from napari_cellsci.explain.topology import Floats, Node, Topology, neuron_name
 from napari_cellsci.figures.network import in_short
+from napari_cellsci.labels.classes import OKABE_ITO
 from napari_cellsci.panels._theme import Theme, mix
 from napari_cellsci.panels.network.matters import Row
 from napari_cellsci.panels.network.multiples import Stamp
+from napari_cellsci.panels.score.summary import SIGNS, sign_of
 from napari_cellsci.viewer import colors
 from napari_cellsci.viewer.colors import ScoreScale
 
@@ -22,9 +32,24 @@ if TYPE_CHECKING:
     from napari_cellsci.panels.network.service import OpenNetworks
     from napari_cellsci.viewer.session import Session
 
-SIGNS = ("●", "▲")
+NOT, NEITHER = "○", "·"
+"""Signs of all classes but one, and of none in particular."""
 _NAMED = 4
 """Latents that are named one by one; more are counted."""
+
+
+@dataclass(frozen=True, slots=True)
+class ClassLook:
+    """How a class is shown.
+
+    Parameters
+    ----------
+    name, sign, color : str
+    """
+
+    name: str
+    sign: str
+    color: str
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,22 +59,20 @@ class Drawn:
     Parameters
     ----------
     reading : Reading
+        The effects it speaks of are those on the output that is looked at.
     book : CodeBook
-    classes : tuple of str
-        Below and above 0.
-    colors : tuple of str
-        Of these two classes.
-    scale : ScoreScale
-        Colours of the output.
+    classes : tuple of ClassLook
+        Of one output below and above 0, else one per output.
+    scales : tuple of ScoreScale
+        Colours of every output.
     pictures : list of list of QImage
         Along every latent, from low to high.
     """
 
     reading: Reading
     book: CodeBook
-    classes: tuple[str, ...]
-    colors: tuple[str, str]
-    scale: ScoreScale
+    classes: tuple[ClassLook, ...]
+    scales: tuple[ScoreScale, ...]
     pictures: list[list[QImage]]
 
     @property
@@ -58,16 +81,43 @@ class Drawn:
         return self.reading.topology
 
     @property
-    def sides(self) -> tuple[str, str]:
-        """Names of the two sides of the score."""
-        if len(self.classes) == 2:
+    def many(self) -> bool:
+        """Whether there is an output for every class."""
+        return self.topology.sizes[-1] > 1
+
+    @property
+    def output(self) -> Node:
+        """The output that is looked at."""
+        return Node(self.topology.last, self.reading.output)
+
+    @property
+    def looks(self) -> tuple[ClassLook, ClassLook]:
+        """How both sides of the score that is looked at are shown."""
+        if not self.many:
             return self.classes[0], self.classes[1]
-        return "f < 0", "f ≥ 0"
+        one = self.classes[self.reading.output]
+        return ClassLook(f"not {one.name}", NOT, colors.UNLABELLED), one
+
+    @property
+    def sides(self) -> tuple[str, str]:
+        """Names of the two sides of the score that is looked at."""
+        return self.looks[0].name, self.looks[1].name
+
+    def end_looks(self, index: int) -> tuple[ClassLook, ClassLook]:
+        """Return how the classes are shown that the ends of a latent speak for."""
+        neither = ClassLook("no class", NEITHER, colors.UNLABELLED)
+        low, high = (
+            neither if code is None else self.classes[code]
+            for code in self.reading.leanings(index)
+        )
+        return low, high
 
     def name(self, node: Node) -> str:
         """Return what a neuron or input is called."""
         if node.layer == 0:
             return self.book.label(node.number)
+        if self.many and node.layer == self.topology.last:
+            return self.classes[node.number].name
         return neuron_name(node, self.topology.last)
 
     def stream(self, node: Node) -> SubNetwork:
@@ -77,21 +127,51 @@ class Drawn:
         return stream_through(self.topology, node)
 
 
-def assemble(session: Session, opened: OpenNetworks, member: int, most: int) -> Drawn:
-    """Put together what is drawn of one network, `most` weights of it."""
-    names, ends = opened.bundle.classes, (colors.NEGATIVE, colors.POSITIVE)
-    if len(names) == 2:
-        palette = session.palette
-        ends = (palette.get(names[0], ends[0]), palette.get(names[1], ends[1]))
-    low, high = opened.spread(member, opened.topology(member).output)
+def assemble(
+    session: Session, opened: OpenNetworks, member: int, most: int, output: int = 0
+) -> Drawn:
+    """Put together what is drawn of one network, `most` weights of it.
+
+    `output` is the one that is looked at.
+    """
+    classes = looks_of(session, opened.bundle.classes)
+    topology = opened.topology(member)
+    spread = class_scores(opened.sampled(member)[-1])
+    limits = np.abs(np.percentile(spread, (1, 99), axis=0)).max(0).tolist()
+    if topology.sizes[-1] == 1:
+        ends = [(classes[0].color, classes[1].color)]
+    else:
+        ends = [(colors.UNLABELLED, look.color) for look in classes]
     return Drawn(
-        opened.reading(member, most),
+        opened.reading(member, most, output),
         opened.book,
-        names,
-        ends,
-        ScoreScale(max(abs(low), abs(high)) or 1.0, *ends),
+        classes,
+        tuple(
+            ScoreScale(limit or 1.0, *pair)
+            for limit, pair in zip(limits, ends, strict=True)
+        ),
         opened.pictures,
     )
+
+
+def looks_of(session: Session, names: Sequence[str]) -> tuple[ClassLook, ...]:
+    """Return how classes are shown everywhere in this session."""
+    palette = session.palette
+    usual = dict(zip(names, cycle(OKABE_ITO), strict=False))
+    signs = dict(zip(names, cycle(SIGNS), strict=False))
+    return tuple(
+        ClassLook(
+            name,
+            sign_of(name, palette) if name in palette else signs[name],
+            palette.get(name, usual[name]),
+        )
+        for name in names
+    )
+
+
+def readable(color: str, theme: Theme) -> str:
+    """Return the colour of a class as it can be read as text."""
+    return mix(color, "#FFFFFF", 0.35) if theme.dark else color
 
 
 def stamp_of(opened: OpenNetworks, member: int) -> Stamp:
@@ -107,8 +187,7 @@ def row_of(drawn: Drawn, effect: InputEffect, theme: Theme) -> Row:
     book, sides = drawn.book, drawn.sides
     words = direction_in_words(effect.direction, sides, *book.ends_of(effect.index))
     cause, _, result = words.partition(" → ")
-    side = int(result == sides[1])
-    color = drawn.colors[side]
+    look = drawn.looks[int(result == sides[1])]
     return Row(
         effect.index,
         book.names[effect.index],
@@ -116,8 +195,8 @@ def row_of(drawn: Drawn, effect: InputEffect, theme: Theme) -> Row:
         effect.share,
         effect.direction,
         cause,
-        f"{SIGNS[side]} {result}" if result else "",
-        mix(color, "#FFFFFF", 0.35) if theme.dark else color,
+        f"{look.sign} {result}" if result else "",
+        readable(look.color, theme),
         effect.curve_y,
     )
 
@@ -158,6 +237,8 @@ def tip_of(drawn: Drawn, node: Node, activity: list[Floats] | None) -> str:
         words = direction_in_words(effect.direction, drawn.sides, *ends)
         lines.append(f"{effect.share:.0%} of all effects; {words}")
         lines.append("Click: an axis of the response map")
+    elif node.layer == topology.last and drawn.many:
+        lines += _about_class(drawn, node.number)
     elif node.layer:
         lines.append(f"bias {number(topology.bias(node))}")
         if topology.passes_through(node):
@@ -166,6 +247,19 @@ def tip_of(drawn: Drawn, node: Node, activity: list[Floats] | None) -> str:
             lines.append("constant: it depends on no latent")
         lines.append("Click: the stream through it")
     return "\n".join(lines)
+
+
+def _about_class(drawn: Drawn, output: int) -> list[str]:
+    """Say what speaks for a class."""
+    book, effects = drawn.book, drawn.reading.by_output[output]
+    lines = [
+        f"{effect.share:.0%} {book.label(effect.index)}: "
+        + cause_in_words(effect.direction, *book.ends_of(effect.index))
+        for effect in effects[:_NAMED]
+    ]
+    if len(effects) > _NAMED:
+        lines.append(f"and {len(effects) - _NAMED} more")
+    return [*lines, "Click: what speaks for this class"]
 
 
 def number(value: float) -> str:

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from napari_cellsci.explain.topology import Node
 
 MARGIN, RADIUS = 6.0, 7.0
-_TOP, _FOOT = 20.0, 46.0
-"""Heights of the line of words above the inputs, and of those below the output."""
+_TOP, FOOT = 20.0, 46.0
+"""Heights of the line of words above the inputs, and of those below one output."""
 _LARGEST, _SMALLEST = 34.0, 14.0
 """Edges of a picture."""
 UPRIGHT = 54.0
@@ -39,6 +39,8 @@ class Geometry:
         Height of a line of text.
     label : float
         Height of the labels of the inputs.
+    foot : float
+        Height of what is written below the outputs.
     """
 
     width: float
@@ -47,6 +49,7 @@ class Geometry:
     last: int
     line: float
     label: float
+    foot: float = FOOT
 
     @property
     def slot(self) -> float:
@@ -85,12 +88,12 @@ class Geometry:
     @property
     def row(self) -> float:
         """Distance of neighbouring layers."""
-        return max((self.height - self.head - _FOOT) / max(self.last, 1), 1.0)
+        return max((self.height - self.head - self.foot) / max(self.last, 1), 1.0)
 
     @property
     def least_height(self) -> float:
         """Height below which the layers come too close."""
-        return self.head + self.last * LEAST_ROW + _FOOT
+        return self.head + self.last * LEAST_ROW + self.foot
 
     def place(
         self, places: Mapping[Node, tuple[float, float]], node: Node

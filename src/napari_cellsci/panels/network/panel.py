@@ -17,7 +17,7 @@ from qtpy.QtWidgets import (
     QStackedLayout,
 )
 
-from napari_cellsci.explain.activity import activations, drivers
+from napari_cellsci.explain.activity import activations, class_scores, drivers
 from napari_cellsci.explain.layout import MOST_EDGES
 from napari_cellsci.explain.topology import Node
 from napari_cellsci.figures.network import NetworkPicture, save_network
@@ -31,10 +31,12 @@ from napari_cellsci.panels._parts import (
     new_form,
 )
 from napari_cellsci.panels._scroll import keep_scroll_bar
+from napari_cellsci.panels.network.class_choice import ClassChoice
 from napari_cellsci.panels.network.code import as_command, as_python
 from napari_cellsci.panels.network.drawn import (
     Drawn,
     assemble,
+    looks_of,
     row_of,
     stamp_of,
     stream_in_words,
@@ -90,6 +92,7 @@ class NetworkPanel(PanelBase):
         form = new_form()
         self.bundles_label = QLabel("Classifier")
         form.addRow(self.bundles_label, self.bundles)
+        self.about = ClassChoice(form)
         self.body.addLayout(form)
         self.multiples = Multiples(self.theme)
         self.body.addWidget(self.multiples)
@@ -141,6 +144,7 @@ class NetworkPanel(PanelBase):
         self._on(session.current_changed, self._on_cell)
         self._on(session.classes_changed, self._on_names)
         self.bundles.activated.connect(self._on_bundle)
+        self.about.chosen.connect(self.look_at)
         self.multiples.picked.connect(self._on_member)
         self.view.clicked.connect(self.click)
         self.view.cleared.connect(self.clear)
@@ -167,7 +171,9 @@ class NetworkPanel(PanelBase):
             self.service.ensure()
         self._fill_bundles()
         opened = self.service.opened
-        key = (opened, self.service.member, self.most.value(), self.session.scale)
+        self.about.show_classes(() if opened is None else opened.bundle.classes)
+        member, most = self.service.member, self.most.value()
+        key = (opened, member, most, self.session.scale, self.about.output)
         if key != self._shown:
             self._shown = key
             self._show_network()
@@ -189,6 +195,18 @@ class NetworkPanel(PanelBase):
         self.bundles.setCurrentIndex(self.bundles.findData(source))
         for widget in (self.bundles, self.bundles_label):
             widget.setVisible(bool(offers))
+
+    def look_at(self, output: int) -> None:
+        """Explain another class of a network with several."""
+        self.about.output = output
+        self.refresh()
+        drawn, choice = self.view.drawn, self.response.choice
+        if drawn is None or choice is None:
+            return
+        inputs, target = choice
+        if target.layer == drawn.topology.last:
+            self.response.choose(inputs, drawn.output)
+            self._mark()
 
     def _show_network(self) -> None:
         opened = self.service.opened
@@ -214,7 +232,8 @@ class NetworkPanel(PanelBase):
             self.film_view.hide()
             return
         member = self.service.member
-        drawn = assemble(self.session, opened, member, self.most.value())
+        most = self.most.value()
+        drawn = assemble(self.session, opened, member, most, self.about.output)
         self.stack.setCurrentWidget(self.view)
         self.view.show_drawn(drawn)
         self._show_stamps(opened)
@@ -248,6 +267,10 @@ class NetworkPanel(PanelBase):
             [row_of(drawn, e, self.theme) for e in drawn.reading.effects]
         )
         self.matters_title.setVisible(bool(drawn.reading.effects))
+        name = drawn.classes[drawn.reading.output].name
+        self.matters_title.setText(
+            f"What matters for {name}" if drawn.many else "What matters"
+        )
 
     def click(self, node: Node, add: bool = False) -> None:
         """Choose a neuron: its stream, its cells, and a part in the response."""
@@ -255,6 +278,10 @@ class NetworkPanel(PanelBase):
         if drawn is None or choice is None:
             return
         inputs, target = choice
+        if drawn.many and node.layer == drawn.topology.last:
+            self.look_at(node.number)
+            drawn = self.view.drawn
+            assert drawn is not None
         if add and node != target:
             inputs = _toggled(inputs, node)
             self._focus = None
@@ -326,7 +353,8 @@ class NetworkPanel(PanelBase):
                 self._select_drivers, node, least=True
             ),
         }
-        if self.view.drawn is not None and node != self.view.drawn.topology.output:
+        drawn = self.view.drawn
+        if drawn is not None and node.layer < drawn.topology.last:
             words = "Move it in the response map as well"
             deeds[menu.addAction(words)] = partial(self.click, node, True)
         chosen = menu.exec(where)
@@ -390,6 +418,7 @@ class NetworkPanel(PanelBase):
             return
         member = self.service.member
         found = activations(drawn.topology, opened.book.latents[row][None])
+        found[-1] = class_scores(found[-1])
         spreads = {
             node: float(np.abs(opened.spread(member, node)).max())
             for node in drawn.reading.layout.places
@@ -420,8 +449,10 @@ class NetworkPanel(PanelBase):
             f"{bundle.name}, model {member} of {opened.n_members} "
             f"(scheme {bundle.scheme})"
         )
-        reading = opened.reading(member, self.most.value())
-        return NetworkPicture(reading, opened.book, bundle.classes, title)
+        reading = opened.reading(member, self.most.value(), self.about.output)
+        looks = looks_of(self.session, bundle.classes)
+        hues = tuple(look.color for look in looks)
+        return NetworkPicture(reading, opened.book, bundle.classes, title, hues)
 
     def save_data(self, path: str) -> None:
         """Write the network as JSON."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -19,8 +19,8 @@ from qtpy.QtWidgets import (
 )
 
 from napari_cellsci.explain.activity import activations
-from napari_cellsci.explain.response import HIGH, LOW, arrows, respond
-from napari_cellsci.explain.streams import stream_through
+from napari_cellsci.explain.response import HIGH, LOW, Response, arrows, respond
+from napari_cellsci.explain.streams import stream_of, stream_through
 from napari_cellsci.explain.topology import Floats, Node, neuron_name
 from napari_cellsci.explain.wording import in_words
 from napari_cellsci.panels._parts import WrapLabel, heading, new_form
@@ -214,9 +214,8 @@ class ResponseBox(QWidget):
         subject = self._subject
         if subject is None:
             return
-        topology = subject.drawn.topology
-        target = topology.output if target is None else target
-        upstream = stream_through(topology, target).nodes
+        target = subject.drawn.output if target is None else target
+        upstream = self._upstream(target)
         inputs = tuple(
             node for node in inputs if node.layer < target.layer and node in upstream
         )
@@ -228,6 +227,14 @@ class ResponseBox(QWidget):
         self._fill_sliders()
         self.compute()
 
+    def _upstream(self, target: Node) -> frozenset[Node]:
+        """Return what a neuron depends on; the lead of a class, on all inputs."""
+        assert self._subject is not None
+        topology = self._subject.drawn.topology
+        if target.layer == topology.last:
+            return stream_of(topology, topology.inputs).nodes
+        return stream_through(topology, target).nodes
+
     def _fill_boxes(self) -> None:
         subject = self._subject
         assert subject is not None
@@ -235,13 +242,13 @@ class ResponseBox(QWidget):
         latents = [Node(0, index) for index in subject.drawn.reading.strongest]
         hidden = list(topology.nodes("hidden"))
         assert self._target is not None
-        upstream = stream_through(topology, self._target).nodes
+        upstream = self._upstream(self._target)
         axes = [node for node in latents if node in upstream]
         axes += [node for node in self._inputs[:2] if node.layer]
         for box, options, shown in (
             (self.first, axes, self._inputs[:1]),
             (self.second, [None, *axes], self._inputs[1:2]),
-            (self.target_box, [topology.output, *hidden], (self._target,)),
+            (self.target_box, [*topology.nodes("output"), *hidden], (self._target,)),
         ):
             blocker = QSignalBlocker(box)
             box.clear()
@@ -275,11 +282,9 @@ class ResponseBox(QWidget):
         assert self._subject is not None
         if node.layer == 0:
             return self._subject.opened.book.label(node.number)
-        if node.layer == self._subject.drawn.topology.last:
-            classes = self._subject.drawn.classes
-            return (
-                "score f" if len(classes) == 2 else f"score of {classes[node.number]}"
-            )
+        drawn = self._subject.drawn
+        if node.layer == drawn.topology.last:
+            return f"score of {drawn.name(node)}" if drawn.many else "score f"
         return f"neuron {neuron_name(node, self._subject.drawn.topology.last)}"
 
     def _range(self, node: Node) -> tuple[float, float]:
@@ -316,13 +321,15 @@ class ResponseBox(QWidget):
         subject = self._subject
         if subject is None or self._target is None:
             return
-        topology = subject.drawn.topology
+        drawn = subject.drawn
+        topology, many = drawn.topology, drawn.many
         axes = self._inputs[:2]
         if not axes:
             self.view.show_picture(None)
+            what = "scores" if many else "score"
+            value = "" if many else f", {topology.bias(topology.output):+.3g}"
             self.words.setText(
-                "This network is constant: it gives every cell the same score, "
-                f"{topology.bias(topology.output):+.3g}."
+                f"This network is constant: it gives every cell the same {what}{value}."
             )
             return
         at = self._at()
@@ -340,12 +347,14 @@ class ResponseBox(QWidget):
             in_words(
                 response,
                 names,
-                "the score" if response.is_output else f"the sum of {name}",
-                subject.drawn.classes if topology.sizes[-1] == 1 else (),
+                _called(response, name, many),
+                self._sides(self._target),
             )
         )
         self.words.setToolTip(
-            f"Bias and all paths from elsewhere add {response.offset:+.3g}"
+            "How far its output leads the best other one; 0 or more where it is called"
+            if response.is_output and many
+            else f"Bias and all paths from elsewhere add {response.offset:+.3g}"
         )
         self.view.show_picture(
             ResponsePicture(
@@ -353,18 +362,30 @@ class ResponseBox(QWidget):
                 names,
                 name,
                 self._strips(axes, at),
-                self._scale(response.total, response.is_output),
+                self._scale(response.total, self._target),
                 pointed,
                 self._cells(axes),
                 self._here(axes),
             )
         )
 
-    def _scale(self, total: Floats, is_output: bool) -> ScoreScale:
-        limit = float(np.quantile(np.abs(total), 0.98)) or 1.0
+    def _drawn_at(self, target: Node) -> Drawn | None:
+        """Return what is drawn with the target looked at, None for a hidden neuron."""
         assert self._subject is not None
-        if is_output:
-            return ScoreScale(limit, *self._subject.drawn.colors)
+        drawn = self._subject.drawn
+        if target.layer != drawn.topology.last:
+            return None
+        return replace(drawn, reading=drawn.reading.looking_at(target.number))
+
+    def _sides(self, target: Node) -> tuple[str, ...]:
+        drawn = self._drawn_at(target)
+        return () if drawn is None else drawn.sides
+
+    def _scale(self, total: Floats, target: Node) -> ScoreScale:
+        limit = float(np.quantile(np.abs(total), 0.98)) or 1.0
+        drawn = self._drawn_at(target)
+        if drawn is not None:
+            return replace(drawn.scales[target.number], limit=limit)
         from napari_cellsci.figures.network import NEGATIVE, POSITIVE
 
         return ScoreScale(limit, NEGATIVE, POSITIVE)
@@ -425,6 +446,12 @@ class ResponseBox(QWidget):
             decoded = encoder.decode(at[None].astype(np.float32))
             image = subject.opened.images(decoded)[0]
         self.view.show_hover(image, "\n".join(lines))
+
+
+def _called(response: Response, name: str, many: bool) -> str:
+    if not response.is_output:
+        return f"the sum of {name}"
+    return f"the {name}" if many else "the score"
 
 
 def _value_at(picture: ResponsePicture, values: Floats) -> float:

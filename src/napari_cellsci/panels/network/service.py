@@ -39,7 +39,7 @@ class OpenNetworks(OpenClassifier):
     """
 
     _topologies: dict[int, Topology] = field(default_factory=dict)
-    _readings: dict[tuple[int, int, int], Reading] = field(default_factory=dict)
+    _readings: dict[tuple[int, int], Reading] = field(default_factory=dict)
     _activities: dict[int, list[Floats]] = field(default_factory=dict)
 
     @property
@@ -54,13 +54,12 @@ class OpenNetworks(OpenClassifier):
         return self._topologies[member]
 
     def reading(self, member: int, most: int = MOST_EDGES, output: int = 0) -> Reading:
-        """Return one network read with the codebook."""
-        key = member, most, output
+        """Return one network read with the codebook, one of its outputs looked at."""
+        key = member, most
         if key not in self._readings:
-            self._readings[key] = read_network(
-                self.topology(member), self.book, most=most, output=output
-            )
-        return self._readings[key]
+            topology = self.topology(member)
+            self._readings[key] = read_network(topology, self.book, most=most)
+        return self._readings[key].looking_at(output)
 
     def sampled(self, member: int) -> list[Floats]:
         """Return the activations of one network for a sample of the cells."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import numpy as np
-from qtpy.QtCore import QLineF, QPoint, QSize, Qt, Signal
+from qtpy.QtCore import QLineF, QPoint, QSize, QSizeF, Qt, Signal
 from qtpy.QtGui import (
     QColor,
     QFont,
@@ -28,13 +28,21 @@ from napari_cellsci.explain.topology import Floats, Node
 from napari_cellsci.figures.network import in_short
 from napari_cellsci.panels._theme import Theme, mix
 from napari_cellsci.panels.network.drawn import (
-    SIGNS,
+    ClassLook,
     Drawn,
     in_one_digit,
     number,
+    readable,
     tip_of,
 )
-from napari_cellsci.panels.network.geometry import MARGIN, Geometry, slot_of
+from napari_cellsci.panels.network.foot_item import FootItem, foot_height
+from napari_cellsci.panels.network.geometry import (
+    FOOT,
+    MARGIN,
+    RADIUS,
+    Geometry,
+    slot_of,
+)
 from napari_cellsci.panels.network.head_item import End, HeadItem, label_height
 from napari_cellsci.panels.network.items import (
     FADED,
@@ -147,7 +155,24 @@ class NetworkView(QGraphicsView):
             reading.topology.last,
             QFontMetricsF(fonts[0]).height(),
             label_height(labels, fonts, slot),
+            self._foot(float(size.width())),
         )
+
+    def _foot(self, width: float) -> float:
+        """Return the height of what is written below the outputs."""
+        assert self._drawn is not None
+        if not self._drawn.many:
+            return FOOT
+        usual, small = self._fonts()
+        label = foot_height(self._outputs(), small, width)
+        return RADIUS + 4 + label + QFontMetricsF(usual).height() + 10
+
+    def _outputs(self) -> list[ClassLook]:
+        """Return the classes of the outputs from left to right."""
+        assert self._drawn is not None
+        layout = self._drawn.reading.layout
+        row = layout.layer(layout.topology.last)
+        return [self._drawn.classes[node.number] for node in row]
 
     def rebuild(self) -> None:
         """Draw everything anew, for another size, theme or network."""
@@ -231,22 +256,13 @@ class NetworkView(QGraphicsView):
 
     def _ends(self, index: int) -> tuple[End, End]:
         assert self._drawn is not None
-        effect = self._drawn.reading.effect(index)
         pictures = self._drawn.pictures[index]
-        ends = []
-        for mark, place in (("−", 0), ("+", -1)):
-            push = 0.0
-            if effect is not None and effect.direction != "none":
-                push = effect.low if place == 0 else effect.high
-            side = int(push >= 0)
-            ends.append(
-                End(
-                    pictures[place] if pictures else None,
-                    self._drawn.colors[side],
-                    SIGNS[side],
-                    mark,
-                )
+        ends = [
+            End(pictures[place] if pictures else None, look.color, look.sign, mark)
+            for mark, place, look in zip(
+                "−+", (0, -1), self._drawn.end_looks(index), strict=True
             )
+        ]
         return ends[0], ends[1]
 
     def _add_words(self, geometry: Geometry) -> None:
@@ -260,19 +276,43 @@ class NetworkView(QGraphicsView):
             f'<span style="color:{negative}">━</span> negative &nbsp; wide: strong',
             *(MARGIN, geometry.height - geometry.line - 6, small, theme.muted),
         )
-        if reading.topology.sizes[-1] == 1:
+        if self._drawn.many:
+            self._add_classes(geometry)
+        else:
             self._add_sides(geometry)
+
+    def _add_classes(self, geometry: Geometry) -> None:
+        """Name every output below it."""
+        assert self._drawn is not None
+        layout, looks = self._drawn.reading.layout, self._outputs()
+        font = self._fonts()[1]
+        height = foot_height(looks, font, geometry.width)
+        row = layout.layer(layout.topology.last)
+        for node, look in zip(row, looks, strict=True):
+            chosen = node == self._drawn.output
+            item = FootItem(
+                node,
+                look,
+                QSizeF(slot_of(geometry.width, len(row)), height),
+                self._theme,
+                font,
+                chosen,
+            )
+            item.setPos(*geometry.place(layout.places, node))
+            item.setToolTip(tip_of(self._drawn, node, self._activity))
+            item.setCursor(Qt.CursorShape.PointingHandCursor)
+            self.scene().addItem(item)
 
     def _add_sides(self, geometry: Geometry) -> None:
         """Name both sides of the output below it."""
         assert self._drawn is not None
         layout = self._drawn.reading.layout
-        x, y = geometry.place(layout.places, layout.topology.output)
-        (low, high), colors = self._drawn.sides, self._drawn.colors
-        readable = [mix(c, "#FFFFFF", 0.35) if self._theme.dark else c for c in colors]
+        x, y = geometry.place(layout.places, self._drawn.output)
+        low, high = self._drawn.looks
+        colors = [readable(look.color, self._theme) for look in (low, high)]
         sides = [
-            f'<span style="color:{readable[0]}">● {low} f &lt; 0</span>',
-            f'<span style="color:{readable[1]}">f ≥ 0 {high} ▲</span>',
+            f'<span style="color:{colors[0]}">{low.sign} {low.name} f &lt; 0</span>',
+            f'<span style="color:{colors[1]}">f ≥ 0 {high.name} {high.sign}</span>',
         ]
         usual, small = self._fonts()
         for font, between in ((usual, "&nbsp; "), (small, "&nbsp; "), (small, "<br>")):
@@ -352,6 +392,8 @@ class NetworkView(QGraphicsView):
             fill = self._fill(node, activity)
             value = in_one_digit(activity) if node in self._roomy else ""
         ring = theme.text if topology.role(node) != "constant" else theme.muted
+        if self._drawn.many and node.layer == topology.last:
+            ring = readable(self._drawn.classes[node.number].color, theme)
         return NodeLook(
             fill,
             ring,
@@ -363,7 +405,8 @@ class NetworkView(QGraphicsView):
     def _fill(self, node: Node, activity: float) -> str:
         assert self._drawn is not None
         if node.layer == self._drawn.topology.last:
-            r, g, b = self._drawn.scale.colors(np.array([activity], np.float32))[0, :3]
+            scale = self._drawn.scales[node.number]
+            r, g, b = scale.colors(np.array([activity], np.float32))[0, :3]
             return QColor.fromRgbF(float(r), float(g), float(b)).name()
         part = min(abs(activity) / (self._spreads.get(node) or 1.0), 1.0)
         negative, positive = weight_colors(self._theme)
@@ -378,7 +421,7 @@ class NetworkView(QGraphicsView):
     def node_at(self, position: QPoint) -> Node | None:
         """Return the neuron at a place of the view; its head counts as the input."""
         for item in self.items(position):
-            if isinstance(item, NodeItem | HeadItem):
+            if isinstance(item, NodeItem | HeadItem | FootItem):
                 return item.node
         return None
 
@@ -421,7 +464,7 @@ class NetworkView(QGraphicsView):
         layout = self._drawn.reading.layout
         here = self._focus
         if here is None or here not in layout.places:
-            return layout.topology.output
+            return self._drawn.output
         if right:
             row = layout.layer(here.layer)
             place = row.index(here) + right
