@@ -101,7 +101,7 @@ def draw_finals(axes: Axes, results: Results) -> None:
         fontsize=8,
         loc="upper center",
         bbox_to_anchor=(0.5, -0.06),
-        ncols=len(finals),
+        ncols=min(len(finals), 2),
     )
     axes.spines[["top", "right"]].set_visible(False)
 
