@@ -56,7 +56,11 @@ def found() -> Robustness:
             )
         )
     return Robustness(
-        models=tuple(models), cells={"interphase": 30}, noise=0.05, grey=200.0
+        models=tuple(models),
+        cells={"interphase": 30},
+        noise=0.05,
+        grey=200.0,
+        colours={"interphase": "#0072B2"},
     )
 
 
@@ -64,21 +68,27 @@ def test_curves_are_drawn_with_the_verdicts(found: Robustness, tmp_path: Path) -
     for name in ("a.svg", "a.png", "a.pdf"):
         save_robustness(found, tmp_path / name)
         assert (tmp_path / name).stat().st_size > 1000
-    image, latent = (f for f in draw_robustness(found).subfigs[0].axes)
+    image, latent, smallest = (f for f in draw_robustness(found).subfigs[0].axes)
     solid = [line for line in image.lines if len(line.get_xdata()) == 21]
     assert len(solid) == 2
     np.testing.assert_allclose(
         solid[0].get_ydata(), found.models[0].curves["image"].mean
     )
     assert sum(len(line.get_xdata()) == 21 for line in latent.lines) == 3
+    line = smallest.lines[0]
+    assert line.get_color() == "#0072B2"
+    assert line.get_ydata()[-1] == 0.5  # the other cell never changes
     with pytest.raises(InputError, match="drawn as"):
         save_robustness(found, tmp_path / "a.doc")
 
 
 def test_the_table_has_a_line_for_every_point(found: Robustness) -> None:
     table = found.table()
-    assert len(table) == 21 * 5
-    assert set(table["attack"]) == {"image", "latent", "around", "own"}
+    assert len(table) == 21 * 5 + 2 * 2
+    assert set(table["attack"]) == {"image", "latent", "around", "own", "smallest"}
+    cells = table[table["attack"] == "smallest"]
+    assert cells["epsilon"].tolist() == pytest.approx([0.1, np.nan] * 2, nan_ok=True)
+    assert set(cells["class"]) == {"interphase"}
     values = found.to_dict()
     assert values["models"][0]["shortcut"] == "yes"
     assert values["models"][0]["smallest_epsilon"]["interphase"]["changed"] == 1

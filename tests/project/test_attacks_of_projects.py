@@ -73,6 +73,11 @@ def test_every_kind_of_attack_works_on_what_it_can(
         done.table["score_before"], scores["score"].loc[rows], atol=1e-4
     )
     flipped = done.table["flipped"].to_numpy()
+    groups = done.smallest()
+    assert sum(map(len, groups)) == (3 if kind.startswith("minimal") else 0)
+    assert sum(one.changed for one in groups) == done.table["epsilon"].notna().sum() * (
+        kind.startswith("minimal")
+    )
     if kind.startswith("minimal"):
         assert (np.isfinite(done.table["epsilon"]) == flipped).all()
     assert done.summary()["kind"] == kind

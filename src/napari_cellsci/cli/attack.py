@@ -185,7 +185,9 @@ def robustness(
     output: Annotated[
         Path | None,
         typer.Option(
-            "-o", "--output", help=".svg, .pdf, .png, .csv (curves) or .json to write."
+            "-o",
+            "--output",
+            help=".svg, .pdf, .png, .csv (curves, smallest changes) or .json to write.",
         ),
     ] = None,
     threads: Annotated[

@@ -10,7 +10,10 @@ import numpy as np
 
 from napari_cellsci.disk import whole_file
 from napari_cellsci.errors import InputError
+from napari_cellsci.explain.smallest import by_class
 from napari_cellsci.figures.comparison import FAINT, INK, SUFFIXES, shade
+from napari_cellsci.figures.smallest import LINES, draw_smallest, finish
+from napari_cellsci.project.robustness import MOST
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -95,7 +98,13 @@ def draw_attack(attacked: Attacked, project: Project) -> Figure:
     before = normalise(raw, attacked.bundle.spec).numpy()[:, 0]
     change = attacked.pixels(some)[:, 0]
     n = len(some)
-    figure = Figure(figsize=(1.35 * n + 0.9, 4.9), layout="constrained")
+    whole = Figure(figsize=(1.35 * n + 0.9, 4.9), layout="constrained")
+    figure: Any = whole
+    if attacked.plan.minimal:
+        whole.set_size_inches(max(1.35 * n + 0.9, 5), 7.9)
+        parts: Any = whole.subfigures(2, 1, height_ratios=[4.9, 3.0])
+        figure, below = parts
+        _distribution(below.subplots(), attacked)
     axes = figure.subplots(3, n, squeeze=False)
     most = max(float(np.abs(change).max()), 1e-6)
     for column, place in enumerate(some.tolist()):
@@ -119,7 +128,20 @@ def draw_attack(attacked: Attacked, project: Project) -> Figure:
         for spine in one.spines.values():
             spine.set_visible(False)
     figure.suptitle(title_of(attacked), fontsize=9.5, color=INK)
-    return figure
+    return whole
+
+
+def _distribution(axes: Axes, attacked: Attacked) -> None:
+    """Draw by which ε how many cells of each class have changed."""
+    plan, image = attacked.plan, attacked.plan.space == "image"
+    groups = attacked.smallest()
+    classes = attacked.bundle.classes
+    colours = {name: _CLASS[i] for i, name in enumerate(classes) if i in _CLASS}
+    draw_smallest(axes, groups, colours, plan.size)
+    unit = "normalised pixels" if image else "standard deviations of the prior"
+    finish(axes, plan.size, attacked.noise if image else None, unit)
+    if groups:
+        axes.legend(fontsize=7.5, frameon=False, loc="lower right")
 
 
 def _shown(attacked: Attacked) -> Any:
@@ -155,14 +177,14 @@ def title_of(attacked: Attacked) -> str:
 
 
 def draw_robustness(found: Robustness) -> Figure:
-    """Draw accuracy against ε: images, latents, and the verdicts in words."""
+    """Draw accuracy against ε, smallest changes by class, and verdicts in words."""
     from matplotlib.figure import Figure
 
     lines = max(len(found.models), 1)
-    figure = Figure(figsize=(9.5, 4.4 + 0.62 * lines), layout="constrained")
+    figure = Figure(figsize=(13, 4.4 + 0.62 * lines), layout="constrained")
     parts: Any = figure.subfigures(2, 1, height_ratios=[4.4, 0.62 * lines + 0.2])
     upper, lower = parts
-    image, latent = upper.subplots(1, 2, sharey=True)
+    image, latent, smallest = upper.subplots(1, 3)
     for number, model in enumerate(found.models):
         _line(image, model, "image", number, "-")
         for kind, dashes in _DASHES.items():
@@ -186,6 +208,7 @@ def draw_robustness(found: Robustness) -> Figure:
         for kind, dashes in _DASHES.items()
     ]
     latent.legend(handles=handles, fontsize=7.5, frameon=False, loc="upper right")
+    _smallest_of(smallest, found)
     for number, model in enumerate(found.models):
         _words(lower, model, number, lines)
     return figure
@@ -205,6 +228,24 @@ def _line(
         )
 
 
+def _smallest_of(axes: Axes, found: Robustness) -> None:
+    """Draw the smallest changes by class (colours) and classifier (dashes)."""
+    for number, model in enumerate(found.models):
+        groups, line = by_class(model.smallest), LINES[number % len(LINES)]
+        draw_smallest(axes, groups, found.colours, MOST, line)
+    finish(axes, MOST, found.noise, f"1 = {found.grey:.3g} grey levels")
+    axes.set_title("smallest change of each cell", fontsize=9.5, color=INK)
+    handles = []
+    for one in by_class(found.models[0].smallest) if found.models else ():
+        colour = found.colours.get(one.start, FAINT)
+        handles += axes.plot([], [], color=colour, label=one.words)
+    if len(found.models) > 1:
+        for number, model in enumerate(found.models):
+            line = LINES[number % len(LINES)]
+            handles += axes.plot([], [], line, color=INK, label=model.bundle)
+    axes.legend(handles=handles, fontsize=7.5, frameon=False, loc="lower right")
+
+
 def _axes(axes: Axes, label: str, title: str) -> None:
     axes.set_xlabel(label, color=INK)
     axes.set_title(title, fontsize=9.5, color=INK)
@@ -221,7 +262,7 @@ def _words(figure: Any, model: ModelRobustness, number: int, lines: int) -> None
         f"{MARKS[check.standing]} {check.title.lower()}"
         for check in model.verdict.checks
     )
-    said = textwrap.fill(model.verdict.sentence, 165)
+    said = textwrap.fill(model.verdict.sentence, 220)
     top = 1 - (number + 0.1) / lines
     figure.text(0.02, top, f"{model.bundle}:  {marks}", fontsize=8, va="top", color=INK)
     figure.text(0.02, top - 0.25 / lines, said, fontsize=7, va="top", color=FAINT)

@@ -27,6 +27,7 @@ from napari_cellsci.explain.attacks.target import Target, height, push
 from napari_cellsci.explain.blend import crop_scale
 from napari_cellsci.explain.noise import noise_of
 from napari_cellsci.explain.robustness import energy_share
+from napari_cellsci.explain.smallest import SmallestChanges, other_class
 from napari_cellsci.io.images import ImageSet
 from napari_cellsci.project import generations
 from napari_cellsci.project.attack_plan import AttackPlan, Wanted, chosen_rows
@@ -121,6 +122,28 @@ class Attacked:
     def flips(self) -> pd.DataFrame:
         """The cells that changed their class."""
         return self.table[self.table["flipped"]]
+
+    def smallest(self) -> list[SmallestChanges]:
+        """Return the smallest ε of the cells of every class, for ``minimal`` alone.
+
+        By the class cells are led away from; on the way to a class, by what they were
+        taken for, without those that were there already.
+        """
+        if not self.plan.minimal:
+            return []
+        table, end = self.table, self.plan.towards
+        start = table["reference" if end is None else "prediction_before"]
+        epsilons = table["epsilon"].fillna(np.inf)
+        classes = self.bundle.classes
+        return [
+            SmallestChanges(
+                name,
+                other_class(name, classes) if end is None else end,
+                np.sort(epsilons[start == name].to_numpy(np.float64)),
+            )
+            for name in classes
+            if name != end and (start == name).any()
+        ]
 
     def summary(self) -> dict[str, Any]:
         """Return how it went, as JSON values."""

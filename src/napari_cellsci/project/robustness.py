@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -43,6 +43,7 @@ from napari_cellsci.project.attacking import noise_floor
 from napari_cellsci.project.bench import Bench
 from napari_cellsci.project.objects import Masks, find_objects
 from napari_cellsci.project.plain import plain
+from napari_cellsci.project.robustness_values import plain_model, table_of
 from napari_cellsci.project.scoring import find_bundle
 from napari_cellsci.representation.normalise import normalise
 from napari_cellsci.tasks import CancelToken, Done, OnEvent, Progress, ignore
@@ -57,6 +58,8 @@ PROBE = 0.2
 DRAWS = 3
 """Other cells among whose neighbours each cell is put."""
 LIKENESS_CELLS = 64
+MOST = 1.0
+"""Largest ε among which the smallest change is looked for."""
 CURVES = {
     "image": "Image",
     "latent": "Latents, all that are active",
@@ -113,6 +116,8 @@ class Robustness:
     grey : float
         Grey levels per unit (median over cells).
     notes : tuple of str
+    colours : dict of str to str
+        Of the classes.
     """
 
     models: tuple[ModelRobustness, ...]
@@ -120,28 +125,16 @@ class Robustness:
     noise: float | None
     grey: float
     notes: tuple[str, ...] = field(default=())
+    colours: Mapping[str, str] = field(default_factory=dict)
 
     def table(self) -> pd.DataFrame:
-        """Return all curves: bundle, scheme, attack, epsilon, accuracy, sd, models."""
-        return pd.DataFrame(
-            [
-                (m.bundle, m.scheme, kind, epsilon, mean, sd, len(curve.accuracy))
-                for m in self.models
-                for kind, curve in m.curves.items()
-                for epsilon, mean, sd in zip(
-                    curve.epsilons, curve.mean, curve.sd, strict=True
-                )
-            ],
-            columns=[
-                "bundle",
-                "scheme",
-                "attack",
-                "epsilon",
-                "accuracy",
-                "sd",
-                "models",
-            ],
-        )
+        """Return all curves, then the smallest change of every cell, as lines.
+
+        Columns: bundle, scheme, attack, epsilon, accuracy, sd, models; and where
+        `attack` is "smallest", class, towards and changed, the share of cells that
+        have changed by this ε. Cells that nothing changes have no `epsilon`.
+        """
+        return table_of(self.models)
 
     def to_dict(self) -> dict[str, Any]:
         """Return JSON values."""
@@ -151,44 +144,10 @@ class Robustness:
                 "noise": self.noise,
                 "grey_levels_per_unit": self.grey,
                 "notes": list(self.notes),
-                "models": [_plain_model(model) for model in self.models],
+                "models": [plain_model(model) for model in self.models],
             }
         )
         return values
-
-
-def _plain_model(model: ModelRobustness) -> dict[str, Any]:
-    return {
-        "bundle": model.bundle,
-        "scheme": model.scheme,
-        "models": model.models,
-        "shortcut": model.verdict.shortcut,
-        "verdict": model.verdict.sentence,
-        "checks": [asdict(check) for check in model.verdict.checks],
-        "curves": {
-            kind: {
-                "epsilons": curve.epsilons,
-                "accuracy": curve.mean.tolist(),
-                "sd": curve.sd.tolist(),
-                "not_finite": curve.broken,
-                "zero": curve.dead,
-            }
-            for kind, curve in model.curves.items()
-        },
-        "smallest_epsilon": {
-            name: {
-                "cells": len(values),
-                "changed": int(np.isfinite(values).sum()),
-                "median": _finite(np.median(values)) if len(values) else None,
-            }
-            for name, values in model.smallest.items()
-        },
-        "alike": dict(model.alike),
-    }
-
-
-def _finite(value: Any) -> float | None:
-    return float(value) if np.isfinite(value) else None
 
 
 def robustness(
@@ -224,6 +183,7 @@ def robustness(
         noise=noises[0],
         grey=scales[0],
         notes=tuple(notes),
+        colours={one.name: one.colour for one in labels.classes},
     )
 
 
@@ -316,7 +276,7 @@ class _Subject:
         found = gradient(mean, x, reference, "image", token=token)
         findings = self._findings(mean, x, found, curves, token)
         unit = direction(found.sign, push(found.outputs.shape[-1], reference, False))
-        flip = smallest_flip(mean, x, unit, reference, 1.0, "image", token=token)
+        flip = smallest_flip(mean, x, unit, reference, MOST, "image", token=token)
         return ModelRobustness(
             bundle=bundle.name,
             scheme=bundle.scheme,

@@ -8,9 +8,10 @@ from qtpy.QtCore import QSize, Qt
 from qtpy.QtGui import QColor
 from qtpy.QtWidgets import QSizePolicy, QVBoxLayout, QWidget
 
+from napari_cellsci.explain.smallest import by_class
 from napari_cellsci.figures.comparison import shade
 from napari_cellsci.panels._theme import Theme
-from napari_cellsci.project.robustness import Robustness
+from napari_cellsci.project.robustness import MOST, Robustness
 
 _HEIGHT = 190
 DASHES = {
@@ -19,6 +20,14 @@ DASHES = {
     "around": Qt.PenStyle.DashLine,
     "own": Qt.PenStyle.DotLine,
 }
+
+LINES = (
+    Qt.PenStyle.SolidLine,
+    Qt.PenStyle.DashLine,
+    Qt.PenStyle.DotLine,
+    Qt.PenStyle.DashDotLine,
+)
+"""How smallest changes of several classifiers are told apart, as in the figure."""
 
 
 class CurvePlot(QWidget):
@@ -32,6 +41,8 @@ class CurvePlot(QWidget):
     label : str
         Of the ε axis.
     """
+
+    upright = "accuracy"
 
     def __init__(self, theme: Theme, kinds: tuple[str, ...], label: str) -> None:
         super().__init__()
@@ -60,7 +71,7 @@ class CurvePlot(QWidget):
         """Take over the theme's colours."""
         self._theme = theme
         self.plot.setBackground(theme.background)
-        for name, words in (("left", "accuracy"), ("bottom", self._label)):
+        for name, words in (("left", self.upright), ("bottom", self._label)):
             axis = self.plot.getAxis(name)
             axis.setPen(QColor(theme.line))
             axis.setTextPen(QColor(theme.muted))
@@ -90,8 +101,41 @@ class CurvePlot(QWidget):
                     self.plot.addItem(pg.FillBetweenItem(low, high, brush=faint))
                 pen = pg.mkPen(color, width=2, style=DASHES[kind])
                 self.plot.addItem(pg.PlotDataItem(x, mean, pen=pen))
-        if self._kinds == ("image",) and found.noise is not None:
+        if self._kinds == ("image",):
+            self._mark_noise(found)
+        self.plot.setXRange(0, right or 1, padding=0.02)
+        self.plot.setYRange(0, 1, padding=0.03)
+
+    def _mark_noise(self, found: Robustness) -> None:
+        if found.noise is not None:
             pen = pg.mkPen(QColor(self._theme.accent), width=2)
             self.plot.addItem(pg.InfiniteLine(found.noise, 90, pen=pen))
-        self.plot.setXRange(0, right or 1, padding=0.02)
+
+
+class SmallestPlot(CurvePlot):
+    """The share of cells of every class that have changed it by ε, in its colour."""
+
+    upright = "cells changed"
+
+    def __init__(self, theme: Theme) -> None:
+        super().__init__(theme, ("image",), "smallest ε of the picture")
+
+    def show_found(self, found: Robustness | None) -> None:
+        """Draw a line for every class and classifier, with a dot at half."""
+        self._found = found
+        self.plot.clear()
+        if found is None:
+            return
+        for number, model in enumerate(found.models):
+            for one in by_class(model.smallest):
+                color = QColor(found.colours.get(one.start, self._theme.muted))
+                pen = pg.mkPen(color, width=2, style=LINES[number % len(LINES)])
+                self.plot.addItem(pg.PlotDataItem(*one.steps(MOST), pen=pen))
+                half = one.quartiles[1]
+                if np.isfinite(half):
+                    self.plot.addItem(
+                        pg.ScatterPlotItem([half], [0.5], size=8, brush=color, pen=None)
+                    )
+        self._mark_noise(found)
+        self.plot.setXRange(0, MOST, padding=0.02)
         self.plot.setYRange(0, 1, padding=0.03)
