@@ -170,6 +170,14 @@ def test_heads_learn_the_classes_that_are_named(project: Project) -> None:
         project.path
     )
     assert any("weighs the same in training" in sentence for sentence in said)
+    table = project.score(bundle.name).table
+    after = table.columns.get_loc("probability") + 1
+    assert table.columns[after] == "runner_up"
+    known = table[table["prediction"] != "blank"]
+    assert (known["runner_up"] <= known["probability"]).all()
+    odds = np.log(known["probability"] / known["runner_up"])
+    scale = bundle.heads.calibration.a
+    np.testing.assert_allclose(odds, scale * known["score"], atol=1e-4)
     later = project.train_head(1, 1, classes=["odd", "interphase"], **given)
     assert later.classes == ("odd", "interphase")
     for wrong, sentence in (

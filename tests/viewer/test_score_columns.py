@@ -104,3 +104,35 @@ def test_a_daughter_called_metaphase_is_uncertain_however_sure_the_heads_are() -
     assert scores.uncertain.tolist() == [False, True, False]
     three = ScoreColumns.from_table(table, 3, (*CLASSES, "anaphase"), 0.95, newborn)
     assert not three.just_divided.any()
+
+
+def of_four(**values: list[float]) -> ScoreColumns:
+    n = len(values["probability"])
+    table = pd.DataFrame(
+        {
+            "score": np.full(n, 2.0),
+            "score_sd": np.zeros(n),
+            "prediction": ["anaphase"] * n,
+            "ood": np.zeros(n),
+            **values,
+        }
+    )
+    names = (*CLASSES, "anaphase", "debris")
+    return ScoreColumns.from_table(table, n, names, 0.95)
+
+
+def test_of_many_classes_the_best_must_leave_the_next_behind() -> None:
+    scores = of_four(
+        probability=[0.7, 0.7, 0.49, 0.95, 0.91, 0.6],
+        runner_up=[0.07, 0.2, 0.02, 0.05, np.nan, np.nan],
+    )
+    # One candidate; two; less likely than all others; as with two classes; unknown.
+    assert scores.uncertain.tolist() == [False, True, True, False, False, True]
+    without = of_four(probability=[0.89, 0.91])
+    assert without.uncertain.tolist() == [True, False]
+
+
+@pytest.mark.parametrize("p", [0.04, 0.3, 0.5, 0.89, 0.91, 0.99])
+def test_with_two_classes_the_rule_is_a_limit_on_the_probability(p: float) -> None:
+    scores = columns(probability=[p, 1 - p], prediction=["metaphase", "interphase"])
+    assert scores.uncertain.tolist() == [p < 0.9, p < 0.9]

@@ -298,7 +298,8 @@ def score(
 ) -> None:
     """Score every cell, with spread, probability, prediction and out-of-distribution.
 
-    The CSV has movie,track_id,t,y,x,score,score_sd,probability,prediction,ood.
+    The CSV has movie,track_id,t,y,x,score,score_sd,probability,prediction,ood, and
+    runner_up behind the probability where there are more than two classes.
     """
     with talking(as_json) as talk:
         from napari_cellsci.errors import InputError

@@ -30,6 +30,8 @@ BLANK = "blank"
 UNDEFINED = "undefined"
 """What a cell is predicted to be for which no formula has a finite value."""
 COLUMNS = ["score", "score_sd", "probability", "prediction", "ood"]
+RUNNER_UP = "runner_up"
+"""Behind the probability, where there are more than two classes."""
 _BATCH = 2048
 
 
@@ -180,8 +182,9 @@ class Bundle:
         DataFrame
             Columns score, score_sd, probability, prediction, ood; one row per crop.
             With more than two classes the score is the lead of the best class over
-            the next, and the probability is that of the best class. Where formulas
-            are not defined the score is NaN and the prediction "undefined".
+            the next, the probability is that of the best class, and a column runner_up
+            behind it that of the next. Where formulas are not defined the score is NaN
+            and the prediction "undefined".
         """
         members = seen.members.astype(np.float64)
         if member is not None and not 0 <= member < len(members):
@@ -197,7 +200,7 @@ class Bundle:
         decided = self.heads.decide(chosen)
         names = np.array([*self.classes, UNDEFINED, BLANK], dtype=object)
         named = np.where(defined, decided, -2)
-        return pd.DataFrame(
+        table = pd.DataFrame(
             {
                 "score": _lead(chosen, decided),
                 "score_sd": _spread(_lead(members, decided)),
@@ -207,6 +210,11 @@ class Bundle:
             },
             columns=COLUMNS,
         )
+        if self.heads.n_outputs > 1:
+            ranked = np.sort(self.heads.probabilities(chosen), axis=1)
+            after = COLUMNS.index("probability") + 1
+            table.insert(after, RUNNER_UP, ranked[:, -2])
+        return table
 
     def predict(
         self,

@@ -31,6 +31,7 @@ SCORE_COLUMNS = [
     "prediction",
     "ood",
 ]
+_PLACE = SCORE_COLUMNS[1:5]
 
 
 @dataclass(frozen=True)
@@ -40,8 +41,9 @@ class Scores:
     Parameters
     ----------
     table : DataFrame
-        Index = row id of the cell; columns `SCORE_COLUMNS`, and ``image`` and
-        ``group`` behind ``movie`` where cells are images of their own.
+        Index = row id of the cell; columns `SCORE_COLUMNS`, ``image`` and ``group``
+        behind ``movie`` where cells are images of their own, and ``runner_up`` behind
+        ``probability`` where there are more than two classes.
     bundle : str
         Name of the bundle.
     bundle_hash : str
@@ -116,9 +118,8 @@ def score(
     cells = bench.cells()
     judged = bundle.judge(seen, member).set_index(cells.index)
     words = [name for name in IMAGE if name in cells]
-    columns = [SCORE_COLUMNS[0], *words, *SCORE_COLUMNS[1:]]
-    placed = cells[[name for name in columns if name in cells]]
-    table = pd.concat([placed, judged], axis=1)[columns]
+    placed = cells[[SCORE_COLUMNS[0], *words, *_PLACE]]
+    table = pd.concat([placed, judged], axis=1)
     on_event(Done("Scoring"))
     return Scores(table, bundle.name, bundle.hash, bundle.classes, member)
 

@@ -14,7 +14,9 @@ if TYPE_CHECKING:
 
 BLANK = "blank"
 SURE = 0.9
-"""Probability from which a prediction counts as certain."""
+"""Share of the two likeliest classes' probability from which the first is certain."""
+LIKELY = 0.5
+"""Probability that it must have besides: more than all other classes together."""
 DIVIDED = 20 * 60.0
 """Seconds after a division in which no cell is in mitosis again; one frame at least."""
 
@@ -35,6 +37,9 @@ class ScoreColumns:
         `ood` from which a cell is called out-of-distribution.
     newborn : array (n,) of bool
         Cells whose track has only just begun by a division.
+    runner_up : array (n,) of float32
+        Probability of the next likely of several classes. NaN where that is not known,
+        and of two classes, where it is what is left.
     """
 
     score: NDArray[np.float32]
@@ -45,6 +50,7 @@ class ScoreColumns:
     names: tuple[str, ...]
     threshold: float
     newborn: NDArray[np.bool_]
+    runner_up: NDArray[np.float32]
 
     @classmethod
     def from_table(
@@ -60,7 +66,8 @@ class ScoreColumns:
         Parameters
         ----------
         table : DataFrame
-            Columns score, score_sd, probability, prediction, ood.
+            Columns score, score_sd, probability, prediction, ood, and perhaps
+            runner_up.
         n : int
             Cells in the project.
         classes : sequence of str
@@ -77,16 +84,24 @@ class ScoreColumns:
         prediction = np.full(n, -1, np.int64)
         prediction[rows] = found.fillna(-1).to_numpy(dtype=np.int64)
         columns = []
-        for name in ("score", "score_sd", "probability", "ood"):
+        for name in ("score", "score_sd", "probability", "ood", "runner_up"):
             values = np.full(n, np.nan, np.float32)
             if name in table:
                 values[rows] = table[name].to_numpy(dtype=np.float32)
             columns.append(values)
-        score, score_sd, probability, ood = columns
+        score, score_sd, probability, ood, runner_up = columns
         if newborn is None:
             newborn = np.zeros(n, bool)
         return cls(
-            score, score_sd, probability, ood, prediction, names, threshold, newborn
+            score,
+            score_sd,
+            probability,
+            ood,
+            prediction,
+            names,
+            threshold,
+            newborn,
+            runner_up,
         )
 
     @property
@@ -113,14 +128,17 @@ class ScoreColumns:
     def uncertain(self) -> NDArray[np.bool_]:
         """Which cells the classifier cannot place.
 
-        Either the probability of the predicted class is below 0.9, or the spread of
-        the heads reaches across the border between the classes, or its track says
-        otherwise (`just_divided`). (The score's sign decides what is predicted; where
-        one class was rare among the labels, the probability of that class may be small
-        although the score is above 0.)
+        Either the predicted class is not nine times as likely as the next one, and at
+        least as likely as all others together; or, of two classes, the spread of the
+        heads reaches across the border between them, or its track says otherwise
+        (`just_divided`). With two classes the first means a probability below 0.9. With
+        more of them a limit on the probability alone would call nearly all cells
+        uncertain, also those with but one class in question. (The score's sign decides
+        what is predicted; where one class was rare among the labels, the probability of
+        that class may be small although the score is above 0.)
         """
         known = self.scored & ~self.blank
-        sure = (self.certainty >= SURE) & ~self.just_divided
+        sure = (self.lead >= SURE) & (self.certainty >= LIKELY) & ~self.just_divided
         if self.n_classes == 2:
             sure &= np.abs(self.score) >= np.nan_to_num(self.score_sd)
         return known & ~sure
@@ -142,6 +160,19 @@ class ScoreColumns:
         if self.n_classes == 2:
             p = np.where(self.prediction == 0, 1 - p, p)
         return p
+
+    @property
+    def lead(self) -> NDArray[np.float32]:
+        """Share of the predicted class in its probability and that of the next one.
+
+        Of two classes the `certainty`; so of more where the next one's is not known:
+        all that is left could then be that of a single class.
+        """
+        first = self.certainty
+        if self.n_classes == 2:
+            return first
+        next_ = np.where(np.isfinite(self.runner_up), self.runner_up, 1 - first)
+        return np.asarray(first / np.maximum(first + next_, 1e-12), np.float32)
 
     def verdict(self, row: int) -> str:
         """Return the predicted class of a cell in words, "" if it has none."""
