@@ -190,3 +190,18 @@ def test_filtered_out_cells_are_faint_found_and_taken_back(
     gallery.filters.show_kind(USABLE)
     qtbot.waitUntil(lambda: gallery.model.rowCount() == session.n_cells - 2)
     gallery.filters.reset()
+
+
+def test_the_map_colours_predictions_where_the_score_is_a_lead(
+    session: Session,
+) -> None:
+    from napari_cellsci.panels.latent_map.key import key_of
+    from napari_cellsci.viewer import map_colors
+
+    assert map_colors.usable(session, "score") == "prediction"
+    key = key_of(session, "score")
+    assert set(key.palette) == set(NAMES)
+    assert key.scale is None
+    np.testing.assert_array_equal(
+        map_colors.colors(session, "score"), map_colors.colors(session, "prediction")
+    )

@@ -48,9 +48,20 @@ MAP_COLORS = (
 
 
 def usable(session: Session, by: MapColor) -> MapColor:
-    """Return `by`, or "label" if it needs scores and there are none."""
+    """Return `by`, or what stands in for it.
+
+    That is "label" where there are no scores, and "prediction" for the score of more
+    than two classes, which is the lead of one of them, whichever it is.
+    """
     needs = next(way.needs_scores for way in MAP_COLORS if way.key == by)
-    return "label" if needs and session.scores is None else by
+    if needs and session.scores is None:
+        return "label"
+    return "prediction" if by == "score" and is_lead(session) else by
+
+
+def is_lead(session: Session) -> bool:
+    """Whether scores tell by how much the best of several classes leads."""
+    return session.scores is not None and session.scores.n_classes > 2
 
 
 def colors(session: Session, by: MapColor) -> FloatArray:

@@ -53,7 +53,7 @@ TIPS = {
     "size (tree)": "The same, 8M + 8 a neuron: the nodes of its tree",
     "latents": "Latents a head reads",
     "accuracy %": "Of the single heads on tracks they were not trained on",
-    "balanced %": "The same, both classes weighing alike",
+    "balanced %": "The same, all classes weighing alike",
 }
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from html import escape
 from typing import TYPE_CHECKING
 
-from qtpy.QtCore import QTimer, Signal
+from qtpy.QtCore import Qt, QTimer, Signal
 from qtpy.QtGui import QShowEvent
 from qtpy.QtWidgets import QHBoxLayout, QLabel, QVBoxLayout, QWidget
 
@@ -44,6 +45,7 @@ class ClassesPage(QWidget):
         self._code: Code | None = None
         self.by_box = ChoiceBox("Which classes are compared")
         self.note = WrapLabel(name="muted")
+        self.note.setTextFormat(Qt.TextFormat.RichText)
         self.list = ClassesList()
         row = QHBoxLayout()
         row.setSpacing(STEP)
@@ -114,8 +116,14 @@ class ClassesPage(QWidget):
         found = self._service.statistics
         if found is None:
             return "Comparing the classes…"
-        names = zip(found.densities.counts, found.classes.names, strict=True)
-        counts = [f"{whole_number(int(n))} {name}" for n, name in names if n]
+        classes = found.classes
+        parts = zip(found.densities.counts, classes.names, classes.colors, strict=True)
+        counts = [
+            f'<span style="color:{color}">●</span>&nbsp;'
+            f"{whole_number(int(n))} {escape(name)}"
+            for n, name, color in parts
+            if n
+        ]
         if len(counts) < 2:
             what = "Label cells of two classes" if not counts else f"Only {counts[0]}"
             return f"{what}: two classes are needed to compare them."

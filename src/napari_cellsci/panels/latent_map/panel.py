@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -206,6 +207,9 @@ class LatentMapPanel(PanelBase):
             Choice(way.key, way.title, way.tip, why_not if way.needs_scores else "")
             for way in map_colors.MAP_COLORS
         ]
+        if map_colors.is_lead(self.session):
+            why_not = "Of several classes it only tells how far the best one leads"
+            ways[0] = replace(ways[0], why_not=why_not)
         shown = map_colors.usable(self.session, choice.color)
         self.color_box.offer([ways], shown)
 
