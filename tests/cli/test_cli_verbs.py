@@ -68,7 +68,6 @@ def test_the_whole_way_from_nothing_to_scores(
     ("arguments", "told"),
     [
         (("frobnicate",), "frobnicate"),
-        (("new", "P"), "--image"),
         (("new", "P", "--image", "F", "--pixel-size", "abc"), "--pixel-size"),
         (("score", "P", "--colour"), "--colour"),
         (("score",), "PROJECT"),
@@ -357,3 +356,13 @@ def test_threads_leave_room_for_others(
     monkeypatch.delenv("OMP_NUM_THREADS")
     talk.use_threads(None)
     assert chosen == [2, threads]
+
+
+def test_a_project_of_nothing_says_what_it_could_be_made_of(
+    run: Run, tmp_path: Path
+) -> None:
+    told = run("new", tmp_path / "P", code=2).stderr
+    assert len(told.splitlines()) == 1
+    assert "--image, --tracks" in told
+    assert "--images" in told
+    assert not (tmp_path / "P").exists()

@@ -81,7 +81,8 @@ def test_the_score_rises_on_the_way_out(reference: OodReference, seed: int) -> N
     direction = rng.normal(size=D)
     steps = np.linspace(8, 60, 20)[:, None] * direction / np.linalg.norm(direction)
     score = reference.score(steps, np.ones(20))
-    assert np.all(np.diff(score) > -1e-4)
+    # The class it is measured from may change on the way.
+    assert np.all(np.diff(score) > -5e-3)
     worse = reference.score(np.zeros((20, D)), np.linspace(1, 20, 20))
     assert np.all(np.diff(worse) >= 0)
 

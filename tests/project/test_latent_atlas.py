@@ -278,7 +278,9 @@ def test_projects_of_the_first_schema_learn_to_name(ready: Project) -> None:
     ready.close()
     connection = sqlite3.connect(folder / FILE_NAME)
     connection.executescript(
-        "DROP TABLE latent_names; DROP TABLE latent_atlases; PRAGMA user_version = 1;"
+        "DROP TABLE latent_names; DROP TABLE latent_atlases; DROP TABLE images;"
+        "ALTER TABLE movies DROP COLUMN kind; ALTER TABLE movies DROP COLUMN reading;"
+        "PRAGMA user_version = 1;"
     )
     connection.close()
     with Project.open(folder) as again:
