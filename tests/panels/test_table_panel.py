@@ -11,7 +11,12 @@ from qtpy.QtCore import QItemSelectionModel, Qt
 from qtpy.QtWidgets import QApplication
 
 from napari_cellsci.errors import InputError
-from napari_cellsci.panels.table.columns import Column, chosen, sorted_by
+from napari_cellsci.panels.table.columns import (
+    Column,
+    chosen,
+    columns_of,
+    sorted_by,
+)
 from napari_cellsci.panels.table.panel import TablePanel
 from napari_cellsci.viewer.session import Session, get_session
 
@@ -137,3 +142,12 @@ def test_copy_and_export_take_the_selected_lines(
     session.select(None)
     table.save_data(str(tmp_path / "all.csv"))
     assert len(pd.read_csv(tmp_path / "all.csv")) == session.n_cells
+
+
+def test_what_is_filtered_out_is_a_column(table: TablePanel, session: Session) -> None:
+    assert session.project is not None
+    names = [column.name for column in columns_of(session)]
+    assert "filtered_out" not in names
+    session.project.labels.leave_out([2, 5])
+    found = columns_of(session)
+    assert chosen(found, "filtered_out=yes").nonzero()[0].tolist() == [2, 5]

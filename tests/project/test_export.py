@@ -90,3 +90,19 @@ def test_a_place_that_cannot_be_written_is_refused(
 ) -> None:
     with pytest.raises(ProjectError, match="There is no folder"):
         project.export(tmp_path / "none" / "out.csv")
+
+
+def test_cells_that_are_filtered_out_are_told(project: Project, tmp_path: Path) -> None:
+    project.export(tmp_path / "before.csv")
+    assert "filtered_out" not in pd.read_csv(tmp_path / "before.csv")
+    project.labels.leave_out([1, 3])
+    for suffix, read in ((".csv", pd.read_csv), (".parquet", pd.read_parquet)):
+        if suffix == ".parquet":
+            pytest.importorskip("pyarrow")
+        project.export(tmp_path / f"out{suffix}")
+        table = read(tmp_path / f"out{suffix}")
+        assert table.index[table["filtered_out"]].tolist() == [1, 3]
+    anndata = pytest.importorskip("anndata")
+    project.export(tmp_path / "out.h5ad")
+    obs = anndata.read_h5ad(tmp_path / "out.h5ad").obs
+    assert np.flatnonzero(obs["filtered_out"]).tolist() == [1, 3]

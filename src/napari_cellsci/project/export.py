@@ -38,7 +38,7 @@ def export(
         encoder = load_encoder(bench)
         latents = codes.latents(bench, encoder, on_event=on_event, token=token)[0]
     labels.refresh()
-    table = table_of(bench.cells(), labels.as_series(), scores)
+    table = table_of(bench.cells(), labels.as_series(), scores, labels.left_out)
     about: dict[str, Any] = {"classes": [c.name for c in labels.classes]}
     if scores is not None:
         about |= {"bundle": scores.bundle, "bundle_hash": scores.bundle_hash}
@@ -46,11 +46,20 @@ def export(
 
 
 def table_of(
-    cells: pd.DataFrame, labels: pd.Series[str], scores: Scores | None
+    cells: pd.DataFrame,
+    labels: pd.Series[str],
+    scores: Scores | None,
+    left_out: NDArray[np.int64],
 ) -> pd.DataFrame:
-    """Return one row per cell: where it is, its properties, label and scores."""
+    """Return one row per cell: where it is, its properties, label and scores.
+
+    Where cells are filtered out (`left_out`, their rows) a column filtered_out says
+    which.
+    """
     table = cells.copy()
     table["label"] = labels.reindex(cells.index)
+    if len(left_out):
+        table["filtered_out"] = np.isin(cells.index, left_out)
     if scores is not None:
         new = [name for name in scores.table.columns if name not in table]
         table = table.join(scores.table[new])

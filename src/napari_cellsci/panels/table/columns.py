@@ -71,6 +71,9 @@ def columns_of(session: Session) -> list[Column]:
         found.append(Column("min", "Time since the start of the movie (min)", minutes))
     names = np.array([*session.palette, ""], dtype=object)
     found.append(Column("label", "What a person said", names[session.label_codes()]))
+    if session.left_out.any():
+        out = np.where(session.left_out, "yes", "").astype(object)
+        found.append(Column("filtered_out", "Filtered out as junk", out))
     scores = session.scores
     if scores is not None:
         said = np.array([*scores.names, ""], dtype=object)[scores.prediction]
