@@ -423,3 +423,42 @@ def test_reopened_it_shows_what_is_under_way(
     assert get_session(viewer).service(TrainService).busy
     get_session(viewer).project = None
     assert panel.service.runs == []
+
+
+def test_classes_and_usable_cells_are_chosen_for_a_run(
+    panel: TrainPanel, mitosis: Any
+) -> None:
+    page = panel.setup_page
+    page.take(Setup("heads2"))
+    assert page.classes.isHidden()
+    assert page.usable.isHidden()
+    for name in ("prometaphase", "debris"):
+        mitosis.labels.add_class(name)
+    mitosis.labels.leave_out([0, 4, 7])
+    panel.refresh()
+    assert not page.classes.isHidden()
+    assert page.classes.classes == ("interphase", "metaphase")
+    assert "3 filtered out" in page.usable.text()
+    request = panel._request()
+    assert not {"classes", "usable_only"} & set(request.arguments)
+    ticks = {action.text(): action for action in page.classes.menu_.actions()}
+    ticks["prometaphase"].trigger()
+    page.usable.click()
+    request = panel._request()
+    chosen = ["interphase", "metaphase", "prometaphase"]
+    assert request.arguments["classes"] == chosen
+    assert request.arguments["usable_only"] is True
+    assert "--classes interphase,metaphase,prometaphase" in request.command(
+        mitosis.path
+    )
+    assert "--usable-only" in (panel.command_line() or "")
+    assert Setup.of(request) == page.setup
+    assert "prometaphase" in panel._why_not()["heads2"]
+    assert "prometaphase" not in panel._why_not()["search"]
+    panel.refresh()
+    ticks = {action.text(): action for action in page.classes.menu_.actions()}
+    ticks["prometaphase"].trigger()
+    assert page.setup.classes is None
+    page.take(Setup("encoder", usable_only=False))
+    assert page.classes.isHidden()
+    assert panel._request().arguments["usable_only"] is False

@@ -59,6 +59,11 @@ class Goal:
         module, name = self.config.split(":")
         return getattr(import_module(f"napari_cellsci.{module}"), name)
 
+    @property
+    def takes_classes(self) -> bool:
+        """Whether the classes it learns can be chosen."""
+        return self.verb == "train_head"
+
     def preset(self, key: str) -> Preset:
         """Return a preset by its key."""
         return next(preset for preset in self.presets if preset.key == key)
@@ -241,6 +246,11 @@ class Setup:
     name : str
     seed : int
     device : str
+    classes : tuple of str, optional
+        That heads are to tell apart; by default those the project trains.
+    usable_only : bool, optional
+        Whether cells that are filtered out are passed over; by default as the project
+        is set.
     """
 
     goal: str = "encoder"
@@ -250,6 +260,8 @@ class Setup:
     name: str = ""
     seed: int = 0
     device: str = "auto"
+    classes: tuple[str, ...] | None = None
+    usable_only: bool | None = None
 
     def with_goal(self, key: str) -> Setup:
         """Return a setup for another goal: its settings begin anew."""
@@ -274,6 +286,10 @@ class Setup:
             arguments["encoder"] = self.encoder
         if self.name and goal.verb != "search":
             arguments["name"] = self.name
+        if self.classes is not None and goal.takes_classes:
+            arguments["classes"] = list(self.classes)
+        if self.usable_only is not None and goal.verb != "search":
+            arguments["usable_only"] = self.usable_only
         return RunRequest(goal.verb, arguments, threads)
 
     @classmethod
@@ -294,4 +310,15 @@ class Setup:
         preset = str(given.pop("preset", "good"))
         seed, device = int(given.pop("seed", 0)), str(given.pop("device", "auto"))
         encoder = given.pop("encoder", None)
-        return cls(goal.key, preset, given, encoder, "", seed, device)
+        classes, usable = given.pop("classes", None), given.pop("usable_only", None)
+        return cls(
+            goal.key,
+            preset,
+            given,
+            encoder,
+            "",
+            seed,
+            device,
+            None if classes is None else tuple(classes),
+            usable,
+        )

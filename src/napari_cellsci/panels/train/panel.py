@@ -130,7 +130,15 @@ class TrainPanel(PanelBase):
         self._tell()
 
     def _fill_setup(self) -> None:
-        self.setup_page.offer(self._why_not(), self._encoders(), _devices())
+        session, page = self.session, self.setup_page
+        page.offer(self._why_not(), self._encoders(), _devices())
+        project = session.project
+        if project is None:
+            page.offer_cells({}, (), 0, False)
+        else:
+            palette = {item.name: item.colour for item in project.labels.classes}
+            filtered = int(session.left_out.sum())
+            page.offer_cells(palette, project.classes, filtered, project.usable_only)
         self._show_cost()
 
     def _why_not(self) -> dict[str, str]:
@@ -140,10 +148,15 @@ class TrainPanel(PanelBase):
             return {}
         found: dict[str, str] = {}
         counts = project.labels.counts()
-        few = [name for name in project.classes if counts.get(name, 0) < 2]
+        chosen = self.setup_page.setup.classes
         for goal in GOALS:
+            own = chosen if goal.takes_classes and chosen is not None else None
+            names = project.classes if own is None else own
+            few = [name for name in names if counts.get(name, 0) < 2]
             if goal.labels and few:
                 found[goal.key] = f"Label at least two cells of {' and '.join(few)}"
+            elif goal.labels and len(names) < 2:
+                found[goal.key] = "Choose at least two classes to tell apart"
         return found
 
     def _encoders(self) -> list[Choice]:

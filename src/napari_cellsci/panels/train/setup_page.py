@@ -7,11 +7,19 @@ from dataclasses import replace
 from typing import Any
 
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QHBoxLayout, QLineEdit, QSpinBox, QVBoxLayout, QWidget
+from qtpy.QtWidgets import (
+    QCheckBox,
+    QHBoxLayout,
+    QLineEdit,
+    QSpinBox,
+    QVBoxLayout,
+    QWidget,
+)
 
 from napari_cellsci.panels._choice import Choice, ChoiceBox
 from napari_cellsci.panels._parts import Section, WrapLabel, new_form, plain_button
 from napari_cellsci.panels._theme import STEP
+from napari_cellsci.panels.train.class_picker import ClassPicker
 from napari_cellsci.panels.train.forms import SettingsForm
 from napari_cellsci.panels.train.goals import GOALS, Goal, Setup, goal_of
 from napari_cellsci.panels.train.service import HERE, OWN
@@ -57,6 +65,9 @@ class SetupPage(QWidget):
         self.presets = ChoiceBox("How thoroughly")
         self.encoders = ChoiceBox("The code the heads read")
         self.devices = ChoiceBox("Where the networks are computed")
+        self.classes = ClassPicker()
+        self.usable = QCheckBox("Usable cells only")
+        self.usable.setToolTip("Pass over the cells that are filtered out")
         self.name = QLineEdit()
         self.name.setPlaceholderText("chosen for you")
         self.name.setToolTip("What to call the encoder or the classifier")
@@ -68,6 +79,7 @@ class SetupPage(QWidget):
         self.form.addRow("Train", self.goals)
         self.form.addRow("Preset", self.presets)
         self.form.addRow("Encoder", self.encoders)
+        self.form.addRow("Classes", self.classes)
         self.form.addRow("Device", self.devices)
         self.form.addRow("Name", self.name)
         self._build_cost()
@@ -76,6 +88,7 @@ class SetupPage(QWidget):
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(2 * STEP)
         layout.addLayout(self.form)
+        layout.addWidget(self.usable)
         layout.addWidget(self.tip)
         layout.addLayout(self.cost_row)
         layout.addWidget(self.advanced)
@@ -115,6 +128,8 @@ class SetupPage(QWidget):
         self.presets.chosen.connect(self._on_preset)
         self.encoders.chosen.connect(self._on_encoder)
         self.devices.chosen.connect(self._on_device)
+        self.classes.chosen.connect(self._on_classes)
+        self.usable.clicked.connect(self._on_usable)
         self.name.textChanged.connect(self._on_name)
         self.seed.valueChanged.connect(self._on_seed)
         self.settings.edited.connect(self._on_settings)
@@ -169,6 +184,38 @@ class SetupPage(QWidget):
         )
         self._filling = False
 
+    def offer_cells(
+        self,
+        palette: dict[str, str],
+        trained: Sequence[str],
+        filtered: int,
+        usable_only: bool,
+    ) -> None:
+        """Show what can be said of the cells that are learned from.
+
+        Parameters
+        ----------
+        palette : dict
+            Colours of all classes by name.
+        trained : sequence of str
+            Those the project trains.
+        filtered : int
+            Cells that are filtered out; without any there is nothing to choose.
+        usable_only : bool
+            How the project is set.
+        """
+        setup = self._setup
+        kept = setup.classes
+        if kept is not None and not set(kept) <= set(palette):
+            kept = None  # of another project
+            self._setup = replace(setup, classes=None)
+        self.classes.offer(palette, trained, kept)
+        self._show_row(self.classes, self.goal.takes_classes and len(palette) > 2)
+        asked = setup.usable_only
+        self.usable.setChecked(usable_only if asked is None else asked)
+        self.usable.setText(f"Usable cells only ({filtered:,} filtered out)")
+        self.usable.setVisible(bool(filtered) and self.goal.verb != "search")
+
     def _show_row(self, field: QWidget, shown: bool) -> None:
         field.setVisible(shown)
         label = self.form.labelForField(field)
@@ -216,6 +263,12 @@ class SetupPage(QWidget):
     def _on_device(self, key: str) -> None:
         if not self._filling:
             self._change(replace(self._setup, device=key))
+
+    def _on_classes(self, classes: tuple[str, ...] | None) -> None:
+        self._change(replace(self._setup, classes=classes))
+
+    def _on_usable(self, usable: bool) -> None:
+        self._change(replace(self._setup, usable_only=usable))
 
     def _on_name(self, name: str) -> None:
         if not self._filling:
