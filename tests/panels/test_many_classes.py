@@ -12,7 +12,9 @@ from qtpy.QtCore import QPointF, Qt
 from napari_cellsci.panels.gallery.filters import FILTERED_OUT, USABLE
 from napari_cellsci.panels.gallery.panel import GalleryPanel
 from napari_cellsci.panels.score.panel import ScorePanel
+from napari_cellsci.panels.score.summary import class_rows
 from napari_cellsci.project import Scores
+from napari_cellsci.project.bundles import shipped_bundle
 from napari_cellsci.viewer.asked import OUTSIDE, UNCERTAIN, Asked
 from napari_cellsci.viewer.session import Session, get_session
 
@@ -205,3 +207,12 @@ def test_the_map_colours_predictions_where_the_score_is_a_lead(
     np.testing.assert_array_equal(
         map_colors.colors(session, "score"), map_colors.colors(session, "prediction")
     )
+
+
+def test_classifiers_that_never_noted_precision_tell_it_by_counts() -> None:
+    bundle = shipped_bundle()
+    report = bundle.heads.report
+    palette = dict.fromkeys(bundle.classes, "#0072B2")
+    (_, called), (_, right) = report.confusion
+    told = [row[3] for row in class_rows(report, bundle.classes, palette)]
+    assert told[1] == f"{100 * right / (right + called):.0f}"

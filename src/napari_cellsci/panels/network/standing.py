@@ -46,9 +46,7 @@ class NetworkStanding(ClassifierStanding):
         rates = report.member_balanced_accuracies
         right = ""
         if member < len(rates):
-            right = (
-                f": {rates[member]:.1%} right on held-out {report.unit}s"
-            )
+            right = f": {rates[member]:.1%} right on held-out {report.unit}s"
         action = ("Score with this model alone", service.use_member)
         self._card.tell(
             f"Model {member} of {bundle.name} (scheme {bundle.scheme}){right}.",

@@ -392,7 +392,7 @@ class ScorePanel(PanelBase):
             self._readable(self.session.palette.get(name, self.theme.text))
             for name in names
         ]
-        rows = class_rows(report.classes, names, self.session.palette)
+        rows = class_rows(report, names, self.session.palette)
         self.rates.fill(class_columns(), rows, colors)
         self.rates_note.setText(
             f"{report.n_cells:,} cells of {report.n_tracks:,} {report.unit}s; 95% "

@@ -20,7 +20,7 @@ from napari_cellsci.panels._parts import whole_number
 from napari_cellsci.viewer.scores import ScoreColumns
 
 if TYPE_CHECKING:
-    from napari_cellsci.heads.evaluate import ClassResult
+    from napari_cellsci.heads.evaluate import HeldOut
 
 _MOST_ROWS = 10
 
@@ -123,7 +123,7 @@ def class_columns() -> list[tuple[str, str]]:
 
 
 def class_rows(
-    results: Sequence[ClassResult], names: Sequence[str], palette: Mapping[str, str]
+    report: HeldOut, names: Sequence[str], palette: Mapping[str, str]
 ) -> list[list[str]]:
     """Return recall and precision of every class as text."""
     return [
@@ -131,14 +131,22 @@ def class_rows(
             f"{sign_of(name, palette)} {name}",
             whole_number(result.cells),
             _with_interval(result.recall, result.interval),
-            _with_interval(result.precision, result.precision_interval),
+            _with_interval(_precision(report, c), result.precision_interval),
         ]
-        for name, result in zip(names, results, strict=True)
+        for c, (name, result) in enumerate(zip(names, report.classes, strict=True))
     ]
+
+
+def _precision(report: HeldOut, c: int) -> float:
+    """Return the precision of a class, which old classifiers tell by counts alone."""
+    called = sum(row[c] for row in report.confusion)
+    return report.confusion[c][c] / called if called else math.nan
 
 
 def _with_interval(value: float, interval: tuple[float, float]) -> str:
     if not math.isfinite(value):
         return "–"
     low, high = interval
+    if not math.isfinite(low):
+        return f"{100 * value:.0f}"
     return f"{100 * value:.0f} [{100 * low:.0f}–{100 * high:.0f}]"
