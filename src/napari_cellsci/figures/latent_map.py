@@ -51,6 +51,9 @@ class MapFigure:
         (lowest, highest, list of colours, title) of a colour bar instead.
     path : array (k, 2), optional
         The way of a track through the map.
+    guests : array (k, 2), optional
+        Pictures that are no cells: marked and named.
+    guest_names : sequence of str
     """
 
     xy: NDArray[Any]
@@ -60,6 +63,8 @@ class MapFigure:
     key: Sequence[tuple[str, str]] = ()
     scale: tuple[float, float, list[str], str] | None = None
     path: NDArray[Any] | None = None
+    guests: NDArray[Any] | None = None
+    guest_names: Sequence[str] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -184,6 +189,7 @@ def draw_map(axes: Axes, shown: MapFigure) -> None:
         axes.plot(
             shown.path[:, 0], shown.path[:, 1], color="black", linewidth=0.6, alpha=0.6
         )
+    _mark_guests(axes, shown)
     axes.set_xlabel(shown.titles[0])
     axes.set_ylabel(shown.titles[1])
     axes.spines[["top", "right"]].set_visible(False)
@@ -193,6 +199,29 @@ def draw_map(axes: Axes, shown: MapFigure) -> None:
         axes.scatter([], [], s=20, color=color, label=words)
     if shown.key:
         axes.legend(frameon=False, loc="upper right", handletextpad=0.2)
+
+
+def _mark_guests(axes: Axes, shown: MapFigure) -> None:
+    """Mark and name pictures that are no cells, names one above the other."""
+    if shown.guests is None or not len(shown.guests):
+        return
+    x, y = shown.guests.T
+    axes.scatter(x, y, s=34, marker="D", c="white", edgecolors="black", zorder=4)
+    order = np.argsort(shown.guests[:, 1])
+    for rank, place in enumerate(order.tolist()):
+        axes.annotate(
+            shown.guest_names[place],
+            shown.guests[place],
+            xytext=(0.99, 0.8 * (rank + 0.5) / len(order)),  # below the key
+            textcoords="axes fraction",
+            fontsize=8,
+            ha="right",
+            va="center",
+            bbox={"facecolor": "white", "alpha": 0.8, "linewidth": 0, "pad": 1.5},
+            annotation_clip=False,
+            arrowprops={"arrowstyle": "-", "linewidth": 0.5, "color": "0.4"},
+            zorder=5,
+        )
 
 
 def _draw_bar(axes: Axes, scale: tuple[float, float, list[str], str]) -> None:

@@ -100,3 +100,19 @@ def coordinate(
     if key == SCORE and score is not None:
         return np.asarray(score, np.float32)
     return np.full(len(code.latents), np.nan, np.float32)
+
+
+def placed_on(
+    key: str,
+    z: NDArray[np.float32],
+    parts: Components,
+    score: NDArray[np.float32],
+) -> NDArray[np.float32] | None:
+    """Return one coordinate of codes (k, D) that are no cells'; None if it has none."""
+    latent = latent_of(key)
+    if latent is not None:
+        return z[:, latent] if latent < z.shape[1] else None
+    if key.startswith(_COMPONENT):
+        i = int(key.removeprefix(_COMPONENT))
+        return parts.project(z)[:, i] if i < len(parts.share) else None
+    return score if key == SCORE else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,6 +20,7 @@ PCA_ROOM = "napari_cellsci.representation.embedding"
 
 if TYPE_CHECKING:
     from napari_cellsci.figures.latent_map import DensityFigure, MapFigure
+    from napari_cellsci.panels.latent_map.guests import Guests
     from napari_cellsci.panels.latent_map.service import MapService
     from napari_cellsci.panels.latents.service import Code
     from napari_cellsci.viewer.session import Session
@@ -75,6 +77,7 @@ def save_figure(
     xy: NDArray[np.float32],
     path: str,
     titles: tuple[str, str],
+    guests: Guests | None = None,
 ) -> None:
     """Write the map, and the classes along the latents once they were compared.
 
@@ -86,6 +89,8 @@ def save_figure(
     from napari_cellsci.figures.latent_map import save_map
 
     shown = _map_figure(session, service, xy, titles)
+    if guests is not None:
+        shown = replace(shown, guests=guests.xy, guest_names=guests.names)
     save_map(Path(path), shown, _density_figure(service, code))
 
 

@@ -32,6 +32,7 @@ from napari_cellsci.panels.latent_map.axes import (
 )
 from napari_cellsci.panels.latent_map.classes_page import ClassesPage
 from napari_cellsci.panels.latent_map.controls import ToolBar
+from napari_cellsci.panels.latent_map.guests import Guests, failing_guests
 from napari_cellsci.panels.latent_map.hover import HoverCard
 from napari_cellsci.panels.latent_map.key import ColorKey, key_of
 from napari_cellsci.panels.latent_map.marks import MANY, marks_of
@@ -39,6 +40,7 @@ from napari_cellsci.panels.latent_map.plot import MapPlot
 from napari_cellsci.panels.latent_map.service import MapService
 from napari_cellsci.panels.latents.service import Code, LatentService
 from napari_cellsci.panels.latents.standing import Standing
+from napari_cellsci.panels.robustness.service import RobustnessService
 from napari_cellsci.representation.embedding import Components, principal_components
 from napari_cellsci.viewer import map_colors, readout
 from napari_cellsci.viewer.lasso import PlanePoints
@@ -142,6 +144,7 @@ class LatentMapPanel(PanelBase):
         self._on(self.latents.changed, self.mark_dirty)
         self._on(self.latents.atlas_changed, self.mark_dirty)
         self._on(self.latents.job.changed, self._on_job)
+        self._on(session.service(RobustnessService).changed, self.mark_dirty)
         self._on(self.service.umap_changed, self.mark_dirty)
         self._on(self.service.umap_job.changed, self._on_job)
         self._on(self.service.classes_changed, self._on_classes)
@@ -192,6 +195,7 @@ class LatentMapPanel(PanelBase):
         self._code, self.parts = None, None
         self.xy = np.zeros((0, 2), np.float32)
         self._drawn = ("", "")
+        self._show_guests()
         self.plot.say("The map of all cells appears here once they are encoded.")
         self.key.setVisible(False)
         self.classes_page.show_code(None)
@@ -222,6 +226,7 @@ class LatentMapPanel(PanelBase):
         plane = self.service.plane
         columns = [coordinate(key, code, self.parts, plane, scores) for key in keys]
         self.xy = np.stack(columns, axis=1)
+        self._show_guests()
         if any(map(is_umap, keys)) and plane is None:
             self._ask_for_umap()
             self._drawn = ("", "")
@@ -232,10 +237,21 @@ class LatentMapPanel(PanelBase):
         fresh = keys != self._drawn
         self.plot.show_points(marks, PlanePoints(self.xy), fit=fresh)
         self._drawn = keys
+        self._show_guests()
         self.key.setVisible(True)
         self.key.explain(key_of(session, choice.color))
         self._on_selection()
         self._on_current()
+
+    @property
+    def guests(self) -> Guests:
+        """Failing pictures that Robustness shows, with their place in the map."""
+        if self._code is None or self.parts is None:
+            return Guests()
+        return failing_guests(self.session, self._code, self.parts, self.service.axes)
+
+    def _show_guests(self) -> None:
+        self.plot.show_guests(self.guests)
 
     def _ask_for_umap(self) -> None:
         job = self.service.umap_job
@@ -344,6 +360,7 @@ class LatentMapPanel(PanelBase):
             rows = table.rows_of_track(row)
         now = np.flatnonzero(rows == row)
         place = int(now[0]) if now.size else None
+        self._show_guests()
         self.plot.show_path(self.xy[rows], self._colors[rows], place)
 
     def _on_picked(self, row: int, joining: str) -> None:
@@ -439,7 +456,13 @@ class LatentMapPanel(PanelBase):
             super().save_figure(path)
             return
         output.save_figure(
-            self.session, self.service, self._code, self.xy, path, self.titles
+            self.session,
+            self.service,
+            self._code,
+            self.xy,
+            path,
+            self.titles,
+            self.guests,
         )
 
     @property

@@ -23,6 +23,7 @@ from qtpy.QtWidgets import QSizePolicy, QWidget
 
 from napari_cellsci.panels._theme import STEP, Theme
 from napari_cellsci.panels.latent_map.canvas import Marks, PlotCanvas, new_canvas
+from napari_cellsci.panels.latent_map.guests import GuestMarks, Guests
 from napari_cellsci.viewer.colors import rgba
 from napari_cellsci.viewer.lasso import PlanePoints
 from napari_cellsci.viewer.plane import PlaneView, ticks
@@ -82,6 +83,7 @@ class MapPlot(QWidget):
         self.tool: Tool = "lasso"
         self.view = PlaneView()
         self.points = PlanePoints(np.zeros((0, 2)))
+        self.guests = GuestMarks(self)
         self._words = ""
         self._marks = Marks.none()
         self._path = self._now = _NOWHERE
@@ -157,6 +159,7 @@ class MapPlot(QWidget):
     def set_theme(self, theme: Theme) -> None:
         """Take over the theme's colours."""
         self._theme = theme
+        self.guests.set_theme(theme)
         self._redraw()
         self.update()
 
@@ -227,6 +230,10 @@ class MapPlot(QWidget):
         canvas.set_path(self._path, ink, stops, size)
         canvas.set_now(self._now, theme.accent, theme.background, size + 14)
 
+    def show_guests(self, guests: Guests) -> None:
+        """Mark and name points that are no cells, above everything."""
+        self.guests.show_guests(guests, self.view)
+
     def _redraw(self) -> None:
         theme = self._theme
         if self.canvas is None or theme is None:
@@ -243,6 +250,7 @@ class MapPlot(QWidget):
 
     def _look_at(self, view: PlaneView) -> None:
         self.view = view
+        self.guests.show_guests(self.guests.guests, view)
         if self.canvas is not None:
             self.canvas.set_view(view)
         self.update()
@@ -258,6 +266,7 @@ class MapPlot(QWidget):
         """Keep the same part of the plane in view."""
         super().resizeEvent(event)
         inside = self._inside()
+        self.guests.setGeometry(inside)
         if self.canvas is not None:
             self.canvas.widget.setGeometry(inside)
         self._look_at(self.view.resized(inside.width(), inside.height()))
