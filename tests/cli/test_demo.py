@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -14,7 +15,7 @@ from typer.testing import Result
 from napari_cellsci.cells import simulator
 from napari_cellsci.cli import demo
 from napari_cellsci.figures.overview import describe, draw
-from napari_cellsci.project import Bundle, Project, bundles
+from napari_cellsci.project import Bundle, Project, Scores, bundles
 
 Run = Callable[..., Result]
 PNG = b"\x89PNG\r\n"
@@ -129,10 +130,28 @@ def test_the_picture_shows_the_extremes(
     ) as project:
         scores = project.score(Bundle.load(bundle))
         shown = describe(project, scores, per_row=4)
-        lowest, _, highest = (values for _, _, values in shown.montage)
+        lowest, _, highest = (shown.scores[rows] for _, _, rows in shown.montage)
         assert lowest[0] == scores.table["score"].min()
         assert highest[-1] == scores.table["score"].max()
         assert all(len(crops) == 4 for _, crops, _ in shown.montage)
         assert (np.diff(highest) >= 0).all()
         figure = draw(shown)
         assert len(figure.axes) == 1 + 3 * 4 + 1
+        _of_three_classes(project, scores)
+
+
+def _of_three_classes(project: Project, scores: Scores) -> None:
+    names = ("interphase", "metaphase", "odd")
+    n = len(scores.table)
+    called = np.where(np.arange(n) % 7 == 0, "odd", scores.table["prediction"])
+    table = scores.table.assign(prediction=called, score=np.linspace(0.1, 2, n))
+    shown = describe(project, replace(scores, table=table, classes=names), per_row=3)
+    titles = [title for title, _, _ in shown.montage]
+    assert titles == ["least certain", *(f"most {name}" for name in names)]
+    for code, (_, _, rows) in enumerate(shown.montage[1:]):
+        assert (shown.codes[rows] == code).all()
+    rows = shown.montage[3][2]
+    assert shown.scores[rows].max() == table["score"][called == "odd"].max()
+    words = [text.get_text() for text in draw(shown).axes[-1].texts]
+    assert set(names) < set(words)
+    assert f"{(called == 'odd').sum():,}" in words

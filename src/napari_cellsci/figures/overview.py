@@ -11,6 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from napari_cellsci.disk import whole_file
+from napari_cellsci.figures.network import project_colors
 from napari_cellsci.labels.classes import OKABE_ITO
 
 if TYPE_CHECKING:
@@ -40,12 +41,16 @@ class Overview:
         Pixels of one frame.
     cells : DataFrame
         Its cells: y, x (px), score, ood.
-    montage : sequence of (title, crops (k, S, S), scores (k,))
-        Rows of crops, lowest scores first.
+    montage : sequence of (title, crops (k, S, S), rows (k,))
+        Rows of crops, lowest scores first, and which cells they are.
     scores : array (n,)
-        Of all cells.
+        Of all cells; of more than two classes the lead of the best.
+    codes : array (n,) of int
+        Their predicted class, −1 for none.
     classes : tuple of str
-        Below and above 0.
+        Below and above 0, or more than two.
+    colors : tuple of str
+        Of the classes.
     title : str
     radius : float
         Of the markers (px).
@@ -55,22 +60,36 @@ class Overview:
 
     frame: NDArray[Any]
     cells: pd.DataFrame
-    montage: list[tuple[str, NDArray[Any], NDArray[np.float64]]]
+    montage: list[tuple[str, NDArray[Any], NDArray[np.int64]]]
     scores: NDArray[np.float64]
+    codes: NDArray[np.int64]
     classes: tuple[str, ...]
+    colors: tuple[str, ...]
     title: str
     radius: float
     pixel_size: float | None = None
+
+    @property
+    def many(self) -> bool:
+        """Whether cells have the colours of their classes, and not of scores."""
+        return len(self.classes) > 2
 
 
 def describe(project: Project, scores: Scores, per_row: int = PER_ROW) -> Overview:
     """Choose what to show of the scores of a project.
 
     The frame is the one with most cells that score 0 or more; the crops are those with
-    the lowest scores, those next to 0, and those with the highest.
+    the lowest scores, those next to 0, and those with the highest. Of more than two
+    classes, the frame has most cells of all but the commonest, and there is a row of
+    crops for each, the surest ones, after those that hardly lead.
     """
-    table = scores.table
-    positive = table[table["score"] >= 0] if (table["score"] >= 0).any() else table
+    table, classes = scores.table, scores.classes
+    codes = table["prediction"].map({name: i for i, name in enumerate(classes)})
+    codes = codes.fillna(-1).astype(np.int64)
+    rare = table["score"] >= 0
+    if len(classes) > 2:
+        rare = (codes >= 0) & (codes != codes.mode().iloc[0])
+    positive = table[rare] if rare.any() else table
     busiest = positive.groupby(["movie", "t"]).size().argmax()
     first = positive.groupby(["movie", "t"]).head(1).sort_values(["movie", "t"])
     movie, t = str(first["movie"].iloc[busiest]), int(first["t"].iloc[busiest])
@@ -78,26 +97,38 @@ def describe(project: Project, scores: Scores, per_row: int = PER_ROW) -> Overvi
     spec = project.spec
     frame = project.movie(movie).frame(t, spec.channels[:1], spec.z)[0]
     shown = table[(table["movie"] == movie) & (table["t"] == t)]
-    value = table.loc[table["prediction"] != "blank", "score"]
-    rows = {
-        f"most {scores.classes[0]}": _leading(table, value, per_row),
-        "least certain": _leading(table, value.abs(), per_row),
-        f"most {scores.classes[1]}": _leading(table, -value, per_row),
-    }
+    rows = _rows(table, codes, classes, per_row)
     crops = project.crops()
-    values = table["score"].to_numpy()
     return Overview(
         frame=frame,
         cells=shown,
-        montage=[
-            (name, crops[chosen, 0], values[chosen]) for name, chosen in rows.items()
-        ],
-        scores=values,
-        classes=scores.classes,
+        montage=[(name, crops[chosen, 0], chosen) for name, chosen in rows.items()],
+        scores=table["score"].to_numpy(),
+        codes=np.asarray(codes, np.int64),
+        classes=classes,
+        colors=project_colors(project, classes),
         title=f"{movie}, frame {t}{_time(t, info.frame_interval)}",
         radius=MARKER * spec.window(info.pixel_size),
         pixel_size=info.pixel_size,
     )
+
+
+def _rows(
+    table: pd.DataFrame, codes: pd.Series[int], classes: tuple[str, ...], count: int
+) -> dict[str, NDArray[np.int64]]:
+    """Return which crops to show, by title."""
+    value = table.loc[table["prediction"] != "blank", "score"]
+    unsure = {"least certain": _leading(table, value.abs(), count)}
+    if len(classes) > 2:
+        return unsure | {
+            f"most {name}": _leading(table, -value[codes[value.index] == code], count)
+            for code, name in enumerate(classes)
+        }
+    return {
+        f"most {classes[0]}": _leading(table, value, count),
+        **unsure,
+        f"most {classes[1]}": _leading(table, -value, count),
+    }
 
 
 def _leading(
@@ -133,15 +164,19 @@ def save_overview(project: Project, scores: Scores, path: Path) -> None:
 def draw(shown: Overview) -> Figure:
     """Draw the overview; no window and no global state are involved."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.colors import LinearSegmentedColormap, Normalize
+    from matplotlib.colors import LinearSegmentedColormap, Normalize, to_rgba_array
     from matplotlib.figure import Figure
 
     colours = LinearSegmentedColormap.from_list(
         "score", [OKABE_ITO[0], NEUTRAL, OKABE_ITO[1]]
     )
-    limit = float(np.quantile(np.abs(shown.scores), CLIP_QUANTILE)) or 1.0
+    limit = float(np.nanquantile(np.abs(shown.scores), CLIP_QUANTILE)) or 1.0
     scale = Normalize(-limit, limit, clip=True)
-    figure = Figure(figsize=(14, 7.6), facecolor=BACKGROUND)
+    painted = colours(scale(shown.scores))
+    if shown.many:
+        painted = to_rgba_array([*shown.colors, NEUTRAL])[shown.codes]
+    extra = max(len(shown.montage) - 3, 0)
+    figure = Figure(figsize=(14, 7.6 + 1.3 * extra), facecolor=BACKGROUND)
     FigureCanvasAgg(figure)
     halves = figure.add_gridspec(
         1,
@@ -153,22 +188,24 @@ def draw(shown: Overview) -> Figure:
         wspace=0.03,
         width_ratios=(1, 1.02),
     )
-    _draw_frame(figure.add_subplot(halves[0]), shown, colours, scale)
+    _draw_frame(figure.add_subplot(halves[0]), shown, painted)
     rows = halves[1].subgridspec(len(shown.montage) + 1, 1, hspace=0.28)
-    for number, (name, crops, scores) in enumerate(shown.montage):
+    for number, (name, crops, chosen) in enumerate(shown.montage):
         places = rows[number].subgridspec(1, max(len(crops), 1), wspace=0.06)
-        for place, crop, score in zip(range(len(crops)), crops, scores, strict=True):
+        for place, (crop, row) in enumerate(zip(crops, chosen, strict=True)):
             axes = figure.add_subplot(places[place])
-            _draw_crop(axes, crop, score, colours(scale(score)))
+            _draw_crop(axes, crop, shown.scores[row], painted[row])
             if place == 0:
                 axes.set_title(name, color=TEXT, fontsize=11, loc="left", pad=5)
-    _draw_histogram(figure.add_subplot(rows[len(shown.montage)]), shown, colours, scale)
+    last = figure.add_subplot(rows[len(shown.montage)])
+    if shown.many:
+        _draw_counts(last, shown)
+    else:
+        _draw_histogram(last, shown, colours, scale)
     return figure
 
 
-def _draw_frame(
-    axes: Axes, shown: Overview, colours: Colormap, scale: Normalize
-) -> None:
+def _draw_frame(axes: Axes, shown: Overview, painted: NDArray[np.float64]) -> None:
     from matplotlib.collections import EllipseCollection
     from matplotlib.colors import PowerNorm
 
@@ -190,7 +227,7 @@ def _draw_frame(
             offsets=cells[["x", "y"]].to_numpy(),
             transOffset=axes.transData,
             facecolors="none",
-            edgecolors=colours(scale(cells["score"].to_numpy())),
+            edgecolors=painted[cells.index.to_numpy()],
             linewidths=1.5,
             linestyles=style,
         )
@@ -263,3 +300,28 @@ def _draw_histogram(
     for side, spine in axes.spines.items():
         spine.set_visible(side == "bottom")
         spine.set_color(FAINT)
+
+
+def _draw_counts(axes: Axes, shown: Overview) -> None:
+    """Draw how many cells are called what; the key to the colours."""
+    counts = [int((shown.codes == code).sum()) for code in range(len(shown.classes))]
+    places = range(len(counts))
+    axes.barh(places, counts, color=shown.colors, height=0.75)
+    for place, name, count in zip(places, shown.classes, counts, strict=True):
+        axes.text(-0.01, place, name, color=TEXT, **_beside(axes, "right"))
+        axes.text(1.01, place, f"{count:,}", color=FAINT, **_beside(axes, "left"))
+    axes.invert_yaxis()
+    axes.set_facecolor(BACKGROUND)
+    axes.set(xticks=[], yticks=[], xlim=(0, max(*counts, 1)))
+    axes.set_title(
+        f"{len(shown.scores):,} cells", color=TEXT, fontsize=11, loc="left", pad=5
+    )
+    for spine in axes.spines.values():
+        spine.set_visible(False)
+    box = axes.get_position()
+    axes.set_position((box.x0 + 0.09, box.y0, box.width - 0.13, box.height))
+
+
+def _beside(axes: Axes, side: str) -> dict[str, Any]:
+    transform = axes.get_yaxis_transform()
+    return {"ha": side, "va": "center", "fontsize": 8, "transform": transform}
