@@ -5,6 +5,7 @@ from __future__ import annotations
 from html import escape
 from typing import TYPE_CHECKING
 
+from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QCheckBox
 
 from napari_cellsci.explain.smallest import by_class
@@ -40,6 +41,7 @@ class CurvesBox(Folded):
         self.key = WrapLabel(name="muted")
         self.smallest = SmallestPlot(theme)
         self.half = WrapLabel(name="muted")
+        self.half.setTextFormat(Qt.TextFormat.RichText)
         for part in (
             *(self.every, self.line, self.introduction),
             *(self.verdicts, self.image, self.latent, self.key),
