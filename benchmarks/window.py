@@ -52,6 +52,7 @@ class Labels:
         SimpleNamespace(name="metaphase", colour="#D55E00"),
     )
     names = ("interphase", "metaphase")
+    left_out = np.zeros(0, np.int64)
 
     def as_series(self) -> pd.Series:
         return pd.Series([], index=pd.Index([], dtype=np.int64), dtype=object)
@@ -69,6 +70,8 @@ class Project:
     path = Path("benchmark")
     classes = ("interphase", "metaphase")
     bundles: tuple[Any, ...] = ()
+
+    residual_columns: tuple[str, ...] = ()
 
     def __init__(self, folder: Path) -> None:
         rng = np.random.default_rng(0)
