@@ -251,8 +251,29 @@ def test_a_failing_picture_is_shown_to_every_classifier(ready: Project) -> None:
         assert not answers["original"].deciding
     dense = found.answers[names_of(ready)[2]]
     assert any(answer.deciding for answer in dense.values())
+    assert not any(answer.through for answer in dense.values())
     json.dumps(found.to_dict(), allow_nan=False)
     scores = ready.score(names_of(ready)[2]).table
     assert dense["original"].score == pytest.approx(scores["score"].loc[3], abs=1e-4)
     with pytest.raises(InputError, match="has the cells"):
         ready.failure_modes(len(ready))
+
+
+def test_small_heads_tell_by_which_path_or_term_a_failure_decides(
+    ready: Project,
+) -> None:
+    ready.train_head(3, 2, mode="paper", min_steps=40, epochs=1, name="sparse")
+    ready.add_formula("2*z0 - 3*z1 + 0.5", name="formula")
+    found = ready.failure_modes(3, ["sparse", "formula"])
+    for name, begins in (("sparse", "the path z"), ("formula", "the term ")):
+        answers = found.answers[name]
+        assert not answers["original"].through
+        said = [answer.through for answer in answers.values() if answer.through]
+        assert said
+        assert all(one.startswith(begins) for one in said)
+    # The term is the one whose change is the largest.
+    z, blank = found.codes["formula"]["original"], found.codes["formula"]["blank"]
+    changes = {"2 · ": 2 * (blank[0] - z[0]), "−3 · ": -3 * (blank[1] - z[1])}
+    most = max(changes, key=lambda term: abs(changes[term]))
+    assert f"the term {most}" in found.answers["formula"]["blank"].through
+    assert f"({changes[most]:+.1f})" in found.answers["formula"]["blank"].through

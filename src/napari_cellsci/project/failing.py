@@ -13,8 +13,11 @@ from numpy.typing import NDArray
 from napari_cellsci.errors import InputError
 from napari_cellsci.explain.attacks.sweep import classes_of, evaluate
 from napari_cellsci.explain.attacks.target import Target, height
+from napari_cellsci.explain.deciding import deciding_path, deciding_term
 from napari_cellsci.explain.failures import FAILURES, failing
 from napari_cellsci.explain.ood import OOD_THRESHOLD
+from napari_cellsci.explain.topology import Topology, neuron_name
+from napari_cellsci.heads.formula_members import FormulaMembers
 from napari_cellsci.project import codes, generations
 from napari_cellsci.project.bench import Bench
 from napari_cellsci.project.robustness import usual
@@ -22,10 +25,13 @@ from napari_cellsci.project.scoring import find_bundle
 from napari_cellsci.tasks import CancelToken, Done, OnEvent, Progress, ignore
 
 if TYPE_CHECKING:
+    from napari_cellsci.heads.headset import HeadSet
     from napari_cellsci.project.bundles import Bundle
     from napari_cellsci.representation.atlas import LatentAtlas
 
 ORIGINAL = "original"
+SPARSE = 3
+"""The scheme whose networks are small enough for a path to say something."""
 DECIDING = 3
 """Latents that are told for every failure."""
 
@@ -46,6 +52,10 @@ class Answer:
     deciding : dict of str to float
         By how much the score would change back if a latent had the value it has in the
         original; the largest first.
+    through : str
+        For sparse networks the path, for formulas of several terms the term, by which
+        the first head came to another score than the original's; "" where there is
+        none.
     """
 
     score: float
@@ -55,6 +65,7 @@ class Answer:
     flagged: bool
     rarity: Mapping[str, float]
     deciding: Mapping[str, float]
+    through: str = ""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -154,6 +165,7 @@ def _answers(
     judged = bundle.judge(seen)
     rarity: list[dict[str, float]] = [{} for _ in crops]
     deciding: list[dict[str, float]] = [{} for _ in crops]
+    through = [""] * len(crops)
     code: dict[str, NDArray[np.float32]] = {}
     if bundle.encoder is not None:
         from napari_cellsci.project.latent_atlas import latent_atlas
@@ -165,6 +177,7 @@ def _answers(
         rarity = _rarity(z, usual_z[0], atlas)
         if bundle.heads.input == "latents":
             deciding = _deciding(Target.of(bundle.heads, bundle.encoder), z, atlas)
+            through = [_through(bundle.heads, z[0], one, atlas) for one in z]
     answers = {}
     for i, name in enumerate(crops):
         row = judged.iloc[i]
@@ -176,6 +189,7 @@ def _answers(
             flagged=bool(seen.blank[i]) or float(row["ood"]) >= OOD_THRESHOLD,
             rarity=rarity[i],
             deciding=deciding[i],
+            through=through[i],
         )
     return answers, code
 
@@ -216,3 +230,33 @@ def _deciding(
         order = np.argsort(-np.abs(doing))[:DECIDING]
         found.append({atlas[int(d)].label: float(doing[d]) for d in order if doing[d]})
     return found
+
+
+def _through(
+    heads: HeadSet,
+    before: NDArray[np.float32],
+    after: NDArray[np.float32],
+    atlas: LatentAtlas,
+) -> str:
+    """Say by which path or term the first head changed its mind about a code."""
+    members = heads.members
+    if isinstance(members, FormulaMembers):
+        formula = members.formulas[0][_output(heads.scores(after[None])[0, 0])]
+        names = {f"z{d}": atlas[d].label for d in range(len(after))}
+        term = deciding_term(formula, before, after, names)
+        return "" if term is None else f"the term {term.text} ({term.change:+.1f})"
+    if heads.scheme != SPARSE:
+        return ""
+    topology = Topology.of(heads)
+    output = _output(heads.scores(after[None])[0, 0])
+    path = deciding_path(topology, before, after, output)
+    if not path:
+        return ""
+    first, *others = path
+    called = [neuron_name(node, topology.last) for node in others]
+    return "the path " + " → ".join([atlas[first.number].label, *called])
+
+
+def _output(scores: NDArray[np.floating]) -> int:
+    """Return the output that stands for the class a head takes a cell for."""
+    return 0 if len(scores) == 1 else int(np.argmax(np.nan_to_num(scores, nan=-np.inf)))

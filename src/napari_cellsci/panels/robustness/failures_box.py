@@ -59,7 +59,10 @@ class FailuresBox(Folded):
         for name, one in next(iter(found.answers.values())).items():
             if name != ORIGINAL and one.deciding:
                 label, change = next(iter(one.deciding.items()))
-                said.append(f"{title_of(name)}: mostly {label} ({change:+.1f}).")
+                through = f"; in model 0 by {one.through}" if one.through else ""
+                said.append(
+                    f"{title_of(name)}: mostly {label} ({change:+.1f}){through}."
+                )
         self.said.setText("\n".join(said))
 
     def _shots(self, found: FailureModes) -> list[Shot]:
