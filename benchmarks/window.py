@@ -72,6 +72,7 @@ class Project:
     bundles: tuple[Any, ...] = ()
 
     residual_columns: tuple[str, ...] = ()
+    usable_only = False
 
     def __init__(self, folder: Path) -> None:
         rng = np.random.default_rng(0)

@@ -155,6 +155,7 @@ class LabelPanel(PanelBase):
     def _build_ways(self) -> None:
         self.filter_box = FilterBox(self.session)
         self.filter_section = Section("Cell filter", self.filter_box)
+        self.filter_section.toggled.connect(self._show_filter)
         self.body.addWidget(self.filter_section)
         self.ways_box = WaysBox(self.session)
         self.ways = Section("Way of working", self.ways_box)
@@ -214,13 +215,18 @@ class LabelPanel(PanelBase):
         labels = project.labels
         self.classes.show_classes(labels.classes, labels.counts(), self.theme)
         self.ways_box.refresh()
-        self.filter_box.refresh(self.theme)
+        self._show_filter()
         self._show_current()
         self._show_list()
         live = self.service.live
         self.curve.show_points(() if live is None else live.curve)
         self.sense.setText("" if live is None else live.sentence)
         self.sense.setVisible(bool(self.sense.text()))
+
+    def _show_filter(self, *_: object) -> None:
+        # Every label brings the panel up to date: what is folded away can wait.
+        if self.filter_section.isExpanded():
+            self.filter_box.refresh(self.theme)
 
     def _show_current(self) -> None:
         session, service = self.session, self.service
