@@ -17,6 +17,8 @@ from typer.testing import Result
 
 from napari_cellsci import __version__
 from napari_cellsci.cli import talk
+from napari_cellsci.cli.settings import comma_list
+from napari_cellsci.errors import InputError
 from napari_cellsci.project import Project
 
 Run = Callable[..., Result]
@@ -366,3 +368,10 @@ def test_a_project_of_nothing_says_what_it_could_be_made_of(
     assert "--image, --tracks" in told
     assert "--images" in told
     assert not (tmp_path / "P").exists()
+
+
+def test_names_are_listed_with_commas_and_spaces() -> None:
+    assert comma_list(None) is None
+    assert comma_list("inter, meta ,,ana") == ["inter", "meta", "ana"]
+    with pytest.raises(InputError, match="names nothing"):
+        comma_list(" , ")

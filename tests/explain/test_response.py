@@ -261,3 +261,14 @@ def test_one_of_several_outputs_responds_by_its_lead(code: int) -> None:
         assert slope[k] == pytest.approx((ends[0] - ends[1]) / (2 * step), rel=1e-4)
     with pytest.raises(InputError, match="lead of a class"):
         respond(net, axes, target, at=at, exclude=[Node(1, 0)])
+
+
+def test_a_class_leads_where_its_output_is_the_largest() -> None:
+    several = np.random.default_rng(0).normal(size=(3, 50, 4))
+    leads = class_scores(several)
+    assert leads.shape == several.shape
+    for code in range(4):
+        others = np.delete(several, code, axis=-1).max(-1)
+        np.testing.assert_allclose(leads[..., code], several[..., code] - others)
+    one = several[..., :1]
+    np.testing.assert_array_equal(class_scores(one), one)

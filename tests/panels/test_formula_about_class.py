@@ -12,7 +12,6 @@ import pytest
 from napari_cellsci.panels.expressions.about import (
     chosen,
     labels_about,
-    margins,
     sides_of,
 )
 from napari_cellsci.viewer.session import get_session
@@ -29,14 +28,6 @@ def test_sides_labels_and_the_class_that_is_meant() -> None:
     assert labels_about(series, NAMES, "meta", 6).tolist() == [1, -1, 0, -1, -1, 0]
     two = labels_about(series, ("inter", "meta"), "inter", 6)
     assert two.tolist() == [1, -1, 0, -1, -1, -1]
-
-
-def test_a_class_leads_where_it_is_the_largest() -> None:
-    outputs = np.random.default_rng(0).normal(size=(3, 50, 4))
-    for code in range(4):
-        lead = margins(outputs, code)
-        assert lead.shape == (3, 50)
-        np.testing.assert_array_equal(lead > 0, outputs.argmax(-1) == code)
 
 
 @pytest.mark.gui

@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from napari_cellsci.cli.models import Seed, Threads
+from napari_cellsci.cli.settings import comma_list
 from napari_cellsci.cli.talk import Json, ProjectFolder, talking, use_threads
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from napari_cellsci.project.ablation_table import Ablation
     from napari_cellsci.project.channel_prediction import ChannelPrediction
     from napari_cellsci.project.probing import ProbeResult
@@ -57,7 +56,7 @@ def probe(
             use_threads(1 if threads is None else threads)
             found = opened.probe(
                 encoder,
-                names_of(classes),
+                comma_list(classes),
                 folds=folds,
                 seed=seed,
                 on_event=talk.on_event,
@@ -67,11 +66,6 @@ def probe(
             save_probe(output, found)
         values = {**found.to_dict(), "output": None if output is None else str(output)}
         talk.result(values, _probed(found))
-
-
-def names_of(text: str | None) -> Sequence[str] | None:
-    """Return names that were written with commas between them."""
-    return None if text is None else [name for name in text.split(",") if name.strip()]
 
 
 def _probed(found: ProbeResult) -> str:
@@ -134,8 +128,8 @@ def ablate(
             talk.kept += "command again."
             use_threads(threads)
             found = opened.ablate(
-                names_of(classes),
-                systems=names_of(systems),
+                comma_list(classes),
+                systems=comma_list(systems),
                 preset=preset,
                 steps=steps,
                 cnn_steps=cnn_steps,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from napari_cellsci.cli.settings import comma_list
 from napari_cellsci.cli.talk import Json, ProjectFolder, talking, use_threads
 
 if TYPE_CHECKING:
@@ -95,9 +96,7 @@ def attack(
             raise InputError("Give --model or --bundle, not both.")
         if output is not None:
             check_suffix(output)
-        chosen = (
-            None if latents is None else [one.strip() for one in latents.split(",")]
-        )
+        chosen = comma_list(latents)
         with Project.open(project) as opened:
             use_threads(threads)
             done = opened.attack(

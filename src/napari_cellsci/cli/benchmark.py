@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from napari_cellsci.cli.models import Threads
+from napari_cellsci.cli.settings import comma_list
 from napari_cellsci.cli.talk import Json, talking, use_threads
 
 Count = int | None
@@ -113,8 +114,8 @@ def planned(
 
     asked: dict[str, Any] = {k: v for k, v in given.items() if v is not None}
     if methods is not None:
-        names = [name.strip() for name in methods.split(",")]
-        asked["methods"] = tuple(method.name for method in choose_methods(names))
+        chosen = choose_methods(comma_list(methods))
+        asked["methods"] = tuple(method.name for method in chosen)
     return replace(stored_plan(folder) if resume else Plan(), **asked)
 
 

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from napari_cellsci.cli.settings import comma_list
 from napari_cellsci.cli.talk import Json, ProjectFolder, talking
 
 Image = Annotated[
@@ -197,7 +198,7 @@ def new(
             fov_px=fov_px,
             channels=_channels(channel),
             z=_plane(z),
-            classes=None if classes is None else classes.split(","),
+            classes=comma_list(classes),
             name=name,
             on_event=talk.on_event,
             token=talk.token,
@@ -231,7 +232,7 @@ def _channels(names: list[str] | None) -> list[int | str] | None:
     if not names:
         return None
     # "0,1" is as good as --channel 0 --channel 1.
-    parts = [part.strip() for name in names for part in name.split(",")]
+    parts = comma_list(",".join(names))
     return [int(part) if part.isdecimal() else part for part in parts]
 
 

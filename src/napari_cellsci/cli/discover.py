@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from napari_cellsci.cli.models import Seed
+from napari_cellsci.cli.settings import comma_list
 from napari_cellsci.cli.talk import Json, ProjectFolder, talking, use_threads
 
 if TYPE_CHECKING:
@@ -94,7 +95,7 @@ def discover(
                 loss=loss,
                 operators=operators,
                 source=source,
-                inputs=None if inputs is None else inputs.split(","),
+                inputs=comma_list(inputs),
                 encoder=encoder,
                 name=name,
                 seed=seed,

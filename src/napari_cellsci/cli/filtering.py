@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from napari_cellsci.cli.settings import Settings, read_settings
+from napari_cellsci.cli.settings import Settings, comma_list, read_settings
 from napari_cellsci.cli.talk import Json, ProjectFolder, Talk, talking, use_threads
 
 if TYPE_CHECKING:
@@ -118,8 +118,8 @@ def filter_cells(
                 _clear(opened, talk)
             elif junk is not None:
                 made = opened.learn_filter(
-                    _split(junk),
-                    None if usable is None else _split(usable),
+                    comma_list(junk),
+                    comma_list(usable),
                     method=method,
                     threshold=threshold,
                     name=name,
@@ -137,10 +137,6 @@ def filter_cells(
                 if threshold is not None:
                     found = found.with_threshold(threshold)
                 _use(opened, found, apply, figure, talk)
-
-
-def _split(text: str) -> list[str]:
-    return [part.strip() for part in text.split(",") if part.strip()]
 
 
 def _use(

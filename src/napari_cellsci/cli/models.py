@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from napari_cellsci.cli.settings import Settings, read_settings
+from napari_cellsci.cli.settings import Settings, comma_list, read_settings
 from napari_cellsci.cli.talk import Json, ProjectFolder, talking, use_threads
 
 if TYPE_CHECKING:
@@ -225,7 +225,7 @@ def train_head(
                 encoder=encoder,
                 seed=seed,
                 from_search=from_search == "last" or from_search or False,
-                classes=None if classes is None else classes.split(","),
+                classes=comma_list(classes),
                 usable_only=usable_only,
                 on_event=talk.on_event,
                 token=talk.token,

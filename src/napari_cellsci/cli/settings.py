@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated, Any
+from typing import Annotated, Any, overload
 
 import typer
 
@@ -51,6 +51,29 @@ def read_settings(
         values = [_value(part) for part in parts]
         found[name] = tuple(values) if len(parts) > 1 else values[0]
     return found
+
+
+@overload
+def comma_list(text: str) -> list[str]: ...
+@overload
+def comma_list(text: None) -> None: ...
+def comma_list(text: str | None) -> list[str] | None:
+    """Return names that were written with commas between them.
+
+    Raises
+    ------
+    InputError
+        If there is no name in the text.
+    """
+    if text is None:
+        return None
+    names = [part.strip() for part in text.split(",") if part.strip()]
+    if not names:
+        raise InputError(
+            f"{text!r} names nothing: give names with commas between them, or leave "
+            "the option out."
+        )
+    return names
 
 
 def _value(text: str) -> Any:

@@ -91,19 +91,19 @@ def class_scores(outputs: Floats) -> Floats:
 
     Parameters
     ----------
-    outputs : array (n, outputs)
+    outputs : array (..., outputs)
 
     Returns
     -------
-    array (n, outputs)
+    array (..., outputs)
         A single output as it is. Of several, whose common part says nothing, how far
         each leads the best other one: 0 or more where its class is called.
     """
-    if outputs.shape[1] == 1:
+    if outputs.shape[-1] == 1:
         return outputs
-    ranked = np.sort(outputs, axis=1)
-    best, second = ranked[:, -1:], ranked[:, -2:-1]
-    leads = np.arange(outputs.shape[1]) == outputs.argmax(1)[:, None]
+    ranked = np.sort(outputs, axis=-1)
+    best, second = ranked[..., -1:], ranked[..., -2:-1]
+    leads = np.arange(outputs.shape[-1]) == outputs.argmax(-1)[..., None]
     return np.asarray(outputs - np.where(leads, second, best))
 
 

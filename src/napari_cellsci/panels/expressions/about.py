@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_cellsci.explain.activity import class_scores
 from napari_cellsci.panels.expressions.subject import NONE, Rows
 
 if TYPE_CHECKING:
@@ -58,18 +59,6 @@ def labels_about(series: Any, classes: Sequence[str], about: str, n: int) -> Row
     return found
 
 
-def margins(outputs: NDArray[Any], code: int) -> NDArray[np.float64]:
-    """Return by how much one output exceeds the largest other one.
-
-    Parameters
-    ----------
-    outputs : array (..., C)
-    code : int
-    """
-    others = np.delete(outputs, code, axis=-1).max(-1)
-    return np.asarray(outputs[..., code] - others, np.float64)
-
-
 def against_the_rest(
     scores: Scores, heads: HeadSet, latents: NDArray[np.floating], about: str
 ) -> Scores:
@@ -81,13 +70,13 @@ def against_the_rest(
     code = scores.classes.index(about)
     members = np.asarray(heads.scores(latents), np.float64)
     mean = members.mean(0)
-    lead = margins(mean, code)
+    lead = class_scores(mean)[:, code]
     table, sides = scores.table, sides_of(scores.classes, about)
     blank = table["prediction"].to_numpy(dtype=object) == BLANK
     called = np.array(sides, dtype=object)[(lead >= 0).astype(np.int64)]
     new: Any = table.assign(
         score=np.where(blank, np.nan, lead),
-        score_sd=margins(members, code).std(0),
+        score_sd=class_scores(members)[..., code].std(0),
         probability=heads.probabilities(mean)[:, code],
         prediction=np.where(blank, BLANK, called),
     )
