@@ -303,6 +303,9 @@ def test_whoever_only_opens_the_panel_keeps_the_scores_that_are_shown(
     session.set_scores(shown, bundle)
     panel: LabelPanel = dock(LabelPanel)
     job = panel.service.job
+    assert job.state.busy
+    for words in (panel.card.reason, panel.empty):
+        assert "Looking for the cells" in words.text()
     qtbot.waitUntil(lambda: panel.service.live is not None, timeout=60_000)
     assert session.bundle is bundle
     panel.run_line.button.click()  # who asks for it gets the new ones

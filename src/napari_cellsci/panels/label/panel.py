@@ -56,6 +56,7 @@ EMPTY = {
     "events": "Score the cells, or label some and press Learn.",
     "history": "Nothing was labelled yet.",
 }
+LEARNING = "Looking for the cells most worth a label."
 ONCE = "Each cell was imaged once: what happens over time is told of tracks."
 
 
@@ -208,10 +209,11 @@ class LabelPanel(PanelBase):
             self.key_section,
         ):
             part.setVisible(has_cells)
+        if project is not None:
+            self.service.begin()
         self._tell()
         if project is None:
             return
-        self.service.begin()
         labels = project.labels
         self.classes.show_classes(labels.classes, labels.counts(), self.theme)
         self.ways_box.refresh()
@@ -295,9 +297,20 @@ class LabelPanel(PanelBase):
             cards = contents.history_cards(session)
         self.list.show_cards(cards, session.current)
         self.list.setVisible(bool(cards))
-        once = key == "events" and not contents.has_times(session)
-        self.empty.setText("" if cards else ONCE if once else EMPTY[key])
+        self.empty.setText("" if cards else self._why_empty(key))
         self.empty.setVisible(not cards)
+
+    @property
+    def _learns_first(self) -> bool:
+        """Whether there is no queue yet, but one is being made."""
+        return self.service.live is None and self.service.job.state.busy
+
+    def _why_empty(self, key: str) -> str:
+        if key == "queue" and self._learns_first:
+            return LEARNING
+        if key == "events" and not contents.has_times(self.session):
+            return ONCE
+        return EMPTY[key]
 
     def _show_keys(self, *_: object) -> None:
         self.classes.show_keys()
@@ -339,6 +352,8 @@ class LabelPanel(PanelBase):
         self.card.tell(said, kind, reason=reason)
 
     def _next_step(self) -> str:
+        if self._learns_first:
+            return LEARNING
         if self.service.live is None:
             return "Next: press Learn to see which cells are most worth a label."
         return f"Next: press {keys.key_of('next')}, then a class key."
@@ -350,7 +365,9 @@ class LabelPanel(PanelBase):
 
     def _on_job(self) -> None:
         self.run_line.refresh()
-        if not self.service.job.state.busy:
+        if self._learns_first and self.is_seen():
+            self._tell()
+        elif not self.service.job.state.busy:
             self.mark_dirty()
 
     def _on_project(self) -> None:
