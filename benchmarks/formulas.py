@@ -175,6 +175,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seconds", type=float, default=20.0)
     parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--first", type=int, default=0, help="the first seed")
     parser.add_argument("--problem", choices=PROBLEMS, action="append")
     parser.add_argument("--engine", choices=ENGINES, action="append")
     parser.add_argument("--nested", action="store_true", help="allow exp(exp(z))")
@@ -188,7 +189,7 @@ def main() -> None:
                 print(f"{problem} {engine:9s} skipped: it is not installed")
                 continue
             rows = []
-            for seed in range(given.seeds):
+            for seed in range(given.first, given.first + given.seeds):
                 row = ENGINES[engine](problem, seed, given.seconds, given.nested)
                 rows.append(row)
                 print(f"  {seed}: {row.accuracy:.3f} {row.balanced:.3f} {row.found}")

@@ -239,3 +239,21 @@ def test_with_few_labels_all_but_the_unseen_help_to_choose() -> None:
     heads = discover_formulas(z, y, groups, FormulaConfig(runs=5), engine=Oracle(texts))
     assert [f.pretty() for (f,) in heads.members.formulas] == ["z1 · z3 − 0.2"] * 5
     assert heads.report.balanced_accuracy == 1.0
+
+
+def test_formulas_that_tell_all_apart_have_no_needless_scale() -> None:
+    z, _, groups = cells()
+    y = (z[:, 3] < 0).astype(np.int64)
+    config = FormulaConfig(runs=2)
+    for text in ("-3720/z3", "-21300*z3"):
+        heads = discover_formulas(z, y, groups, config, engine=Oracle([text, "1.0"]))
+        assert {str(f) for (f,) in heads.members.formulas} == {"-z3"}
+        assert heads.report.balanced_accuracy == 1.0
+    # Scores that are to be followed have a scale, and so have labels that contradict.
+    given = {"targets": -3.0 * z[:, 3:4]}
+    mse = FormulaConfig(runs=2, loss="mse")
+    heads = discover_formulas(z, y, groups, mse, engine=Oracle(["-3*z3"]), **given)
+    assert {str(f) for (f,) in heads.members.formulas} == {"-3.0 * z3"}
+    y[::40] = 1 - y[::40]
+    heads = discover_formulas(z, y, groups, config, engine=Oracle(["-3*z3"]))
+    assert {str(f) for (f,) in heads.members.formulas} == {"-3.0 * z3"}

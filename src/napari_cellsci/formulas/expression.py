@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from napari_cellsci.formulas import algebra, nodes, printing, values
+from napari_cellsci.formulas import algebra, nodes, printing, scale, values
 from napari_cellsci.formulas.grammar import FormulaError, parse
 from napari_cellsci.formulas.nodes import NEGATE, PAPER_WEIGHTS, Node
 
@@ -203,6 +203,10 @@ class Expression:
     def simplified(self) -> Expression:
         """Return a shorter formula with the same values, or the same."""
         return Expression(algebra.simplified(self.root))
+
+    def unscaled(self) -> Expression:
+        """Return a shorter formula whose values have the same sign, or the same."""
+        return Expression(scale.unscaled(self.root))
 
     def twin_key(self) -> str:
         """Return what is equal for formulas that are algebraically equal."""

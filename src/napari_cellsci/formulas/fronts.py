@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from napari_cellsci.formulas.expression import Expression
 from napari_cellsci.formulas.nodes import Node
+from napari_cellsci.formulas.scale import tempered
 from napari_cellsci.formulas.spec import Candidate, SearchSpec
 
 Array = npt.NDArray[np.float64]
@@ -26,7 +27,8 @@ def front_of(
     """Judge formulas in float64 and keep those that no smaller one equals.
 
     Complexity and loss are counted here for every engine alike. Of algebraic twins the
-    smaller stays.
+    smaller stays. A formula that tells all rows apart has the smallest scale at which
+    the hinge does not rise.
     """
     columns = dict(zip(names, np.asarray(x, np.float64).T, strict=True))
     judged = []
@@ -34,7 +36,11 @@ def front_of(
         expression = Expression(root)
         short = expression.simplified()
         for form in {expression, short}:
-            loss = loss_on(form(columns), y, w, spec.loss)
+            f = form(columns)
+            loss = loss_on(f, y, w, spec.loss)
+            if loss == 0 and spec.loss == "hinge":
+                form = Expression(tempered(form.root, f, y))
+                loss = loss_on(form(columns), y, w, spec.loss)
             size = form.complexity(spec.weights)
             if math.isfinite(loss) and size <= spec.maxsize:
                 judged.append(Candidate(size, loss, form))

@@ -12,6 +12,7 @@ import numpy.typing as npt
 from napari_cellsci.errors import InputError
 from napari_cellsci.formulas.choosing import agreement, choose, judge, pysr_choice
 from napari_cellsci.formulas.engines import Engine, Found, find_engine
+from napari_cellsci.formulas.expression import Expression
 from napari_cellsci.formulas.jobs import Front
 from napari_cellsci.formulas.spec import Loss, SearchSpec
 from napari_cellsci.heads.calibrate import (
@@ -306,7 +307,7 @@ def _heads(
             mine = y[rows] == (output if outputs > 1 else 1)
             judged = judge(front, here, mine.astype(np.int64), groups[rows])
             pick = choose(judged)
-            picks.append(front[pick].expression)
+            picks.append(_plain(front[pick].expression, table, y, run, config))
             notes.append(
                 {
                     "run": k,
@@ -356,6 +357,26 @@ def _heads(
             "undefined": undefined,
         },
     )
+
+
+def _plain(
+    formula: Expression,
+    table: Array,
+    y: npt.NDArray[np.int64],
+    run: _Run,
+    config: FormulaConfig,
+) -> Expression:
+    """Return a formula without a scale that no cell speaks for.
+
+    Labels say nothing of the scale of a formula that is right on all cells it was found
+    from. With more classes than two scales are compared.
+    """
+    if config.loss == "mse" or y.max() > 1:
+        return formula
+    names = latent_names(table.shape[1])
+    f = formula(dict(zip(names, table[run.fit].T, strict=True)))
+    right = np.isfinite(f) & ((f >= 0) == (y[run.fit] == 1))
+    return formula.unscaled() if right.all() else formula
 
 
 def _to_choose_on(run: _Run, y: npt.NDArray[np.int64]) -> Indices:
