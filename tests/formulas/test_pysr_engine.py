@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -12,11 +13,13 @@ import pytest
 from napari_cellsci.errors import InputError
 from napari_cellsci.formulas import engines
 from napari_cellsci.formulas.engines import PySR, find_engine, julia_found
+from napari_cellsci.formulas.fetching import Listener, phase_of
 from napari_cellsci.formulas.pysr_worker import read_hall, settings
 from napari_cellsci.formulas.spec import SearchSpec
 from napari_cellsci.tasks import CancelToken
 
 DOUBLE = Path(__file__).parent / "julia_double"
+FIRST = os.pathsep.join([str(DOUBLE), os.environ.get("PYTHONPATH", "")]).strip(":;")
 NAMES = ("z3", "z17", "z29")
 HALL = """Complexity,Loss,Equation
 1,2.5f-1,"-0.8f0"
@@ -75,7 +78,7 @@ def test_the_real_pysr_is_driven_without_julia(tmp_path: Path) -> None:
     x, y = data()
     weights = np.where(y > 0, 2.0, 1.0)
     weights[:10] = 0
-    engine = PySR(environment={"PYTHONPATH": str(DOUBLE), "DOUBLE_HALL": HALL})
+    engine = PySR(environment={"PYTHONPATH": FIRST, "DOUBLE_HALL": HALL})
     found = engine.search(
         x,
         y,
@@ -120,7 +123,7 @@ def test_a_search_by_pysr_is_watched_and_stopped() -> None:
 
     engine = PySR(
         environment={
-            "PYTHONPATH": str(DOUBLE),
+            "PYTHONPATH": FIRST,
             "DOUBLE_HALL": HALL,
             "DOUBLE_ENDLESS": "yes",
         }
@@ -131,6 +134,40 @@ def test_a_search_by_pysr_is_watched_and_stopped() -> None:
     assert seen
     assert found.stopped
     assert len(found.fronts[0]) == 2
+
+
+@needs_pysr
+def test_the_progress_of_fetching_julia_is_told() -> None:
+    x, y = data()
+    said = []
+    steps = (
+        "Downloading Julia from https://|  downloaded 20.0 MB of 250.2 MB|Using Julia"
+    )
+    given = {"PYTHONPATH": FIRST, "DOUBLE_HALL": HALL, "DOUBLE_FETCH": steps}
+    PySR(fetch_julia=True, environment=given).search(
+        x, y, SearchSpec(iterations=1), NAMES, on_event=said.append
+    )
+    phases = [event.what.split(", search")[0] for event in said]
+    assert "Fetching Julia, 20 of 250 MB" in phases
+    assert phases.index("Fetching Julia") < phases.index("Searching")
+
+
+def test_the_installer_is_understood() -> None:
+    assert phase_of("[juliapkg] Downloading Julia from https://x") == "Fetching Julia"
+    assert phase_of("             downloaded 1.0 MB of 2.0 MB") == (
+        "Fetching Julia, 1 of 2 MB"
+    )
+    assert phase_of("           | import Pkg") == ""
+    told: list[str] = []
+    listener = Listener(told.append)
+    for text in (
+        "[juliapkg] Installing ",
+        "packages:",
+        "\n[juliapkg] Installing pack",
+        "ages:\n",
+    ):
+        listener.write(text)
+    assert told == ["Fetching and compiling PySR's packages for Julia"]
 
 
 @needs_pysr

@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import io
 import threading
+from contextlib import redirect_stdout
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_cellsci.formulas.expression import Expression, FormulaError
+from napari_cellsci.formulas.fetching import Listener
 from napari_cellsci.formulas.fronts import front_of
 from napari_cellsci.formulas.jobs import STOP
 from napari_cellsci.formulas.nodes import Node
@@ -100,8 +102,13 @@ def read_hall(text: str) -> list[Node]:
 def run(worker: Worker) -> None:
     """Work a job's tasks off; see `worker.Worker`."""
     worker.tell(0, 0.0, 0, list, "Starting Julia", now=True)
+
+    def tell(phase: str) -> None:
+        worker.tell(0, 0.0, 0, list, phase, now=True)
+
     try:
-        import pysr
+        with redirect_stdout(Listener(tell)):
+            import pysr
     except Exception as error:  # noqa: BLE001 - Julia's troubles have no common class
         worker.finish(*_no_julia(error))
         return
