@@ -264,6 +264,11 @@ def test_a_search_lists_what_it_finds_and_keeps_it(
     asked = ready.search.asked()
     assert asked.inputs == ("z0", "z1")
     assert "cellsci discover" in (ready.command_line() or "")
+    operators = ready.search.operators
+    operators.setCurrentIndex(operators.findData("nested"))
+    assert ready.command_line().endswith("--inputs z0,z1 --nested")  # type: ignore[union-attr]
+    nested = ready.search.asked().settings("x")
+    assert (nested["operators"], nested["nested"]) == ("paper", True)
     service.search(replace(asked, engine="builtin", runs=1, evaluations=4000))
     qtbot.waitUntil(lambda: not service.job.state.busy, timeout=120_000)
     assert service.job.failure is None
@@ -271,6 +276,8 @@ def test_a_search_lists_what_it_finds_and_keeps_it(
     assert "Kept as" in ready.search.status.text()
     found = ready.list.shown.items
     assert found[0].held is not None
+    assert ready.agreed.text().startswith("scheme4-1, 1 run. Forms, c for numbers: ")
+    assert "PySR's own rule" in ready.agreed.text()
     assert set(found[0].expression.names) <= {"z0", "z1"}
     assert session.project is not None
     assert [info.scheme for info in session.project.bundles] == [2, 4]

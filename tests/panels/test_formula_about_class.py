@@ -9,11 +9,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from napari_cellsci.errors import InputError
 from napari_cellsci.panels.expressions.about import (
     chosen,
     labels_about,
     sides_of,
 )
+from napari_cellsci.panels.expressions.search import fronts_about
 from napari_cellsci.viewer.session import get_session
 
 NAMES = ("inter", "meta", "ana")
@@ -28,6 +30,15 @@ def test_sides_labels_and_the_class_that_is_meant() -> None:
     assert labels_about(series, NAMES, "meta", 6).tolist() == [1, -1, 0, -1, -1, 0]
     two = labels_about(series, ("inter", "meta"), "inter", 6)
     assert two.tolist() == [1, -1, 0, -1, -1, -1]
+
+
+def test_fronts_of_a_search_are_those_of_the_class_that_is_meant() -> None:
+    fronts = {task: [task] for task in range(5)}  # the second run is under way
+    assert fronts_about(fronts, NAMES, "meta") == [[1], [4]]
+    assert fronts_about(fronts, NAMES, "ana") == [[2]]
+    assert fronts_about(fronts, NAMES, "other") == []
+    assert len(fronts_about(fronts, NAMES[:2], "meta")) == 5
+    assert fronts_about(fronts, NAMES[:2], "inter") == []
 
 
 @pytest.mark.gui
@@ -76,6 +87,26 @@ def test_the_panel_writes_about_one_class_at_a_time(
     session = get_session(viewer)
     assert session.scores is not None
     assert session.scores.names[:2] == ("not interphase", "interphase")
+    # Where all classes lie is told of formulas that the project keeps.
+    more = panel.more
+    qtbot.waitUntil(lambda: more.regions_section.isVisible())
+    more.regions_section.expand()
+    assert "Search for formulas first" in more.regions.words.text()
+    trained.labels.use_class("odd", True)
+    kept = trained.add_formula(["z0", "z1", "z2 - 1"], name="each")
+    service.take_found()
+    more.show_now()
+    text = more.regions.words.text()
+    assert "<b>odd</b>" in text
+    assert "≥ 0 (else rather metaphase)" in text
+    found = trained.formula_regions(kept)
+    assert [region.name for region in found] == names
+    assert sum(region.share for region in found) == pytest.approx(1)
+    assert trained.formula_regions(kept, 0) == found
+    with pytest.raises(InputError, match="models 0 to 0"):
+        trained.formula_regions(kept, 1)
+    with pytest.raises(InputError, match="no formulas"):
+        trained.formula_regions("three")
     # The panel is told of renamed classes by their present names.
     trained.labels.rename_class("odd", "strange")
     assert service.bench.subject is not None

@@ -11,6 +11,7 @@ from napari_cellsci.cli.settings import comma_list
 from napari_cellsci.cli.talk import Json, ProjectFolder, talking, use_threads
 
 if TYPE_CHECKING:
+    from napari_cellsci.formulas.regions import Region
     from napari_cellsci.project.bundles import Bundle
 
 
@@ -40,6 +41,10 @@ Inputs = Annotated[
         "the sparse heads read.",
     ),
 ]
+Nested = Annotated[
+    bool,
+    typer.Option("--nested", help="Let sin and exp stand inside sin and exp."),
+]
 Runs = Annotated[int, typer.Option(help="Searches; each gives a formula.")]
 MaxSize = Annotated[int, typer.Option(help="Complexity of a formula at most.")]
 Seconds = Annotated[
@@ -67,6 +72,7 @@ def discover(
     project: ProjectFolder,
     engine: Engine = "auto",
     operators: Operators = "paper",
+    nested: Nested = False,
     loss: Loss = "hinge",
     source: Source = None,
     inputs: Inputs = None,
@@ -94,6 +100,7 @@ def discover(
                 engine=engine,
                 loss=loss,
                 operators=operators,
+                nested=nested,
                 source=source,
                 inputs=comma_list(inputs),
                 encoder=encoder,
@@ -108,10 +115,11 @@ def discover(
                 on_event=talk.on_event,
                 token=talk.token,
             )
+            regions = opened.formula_regions(bundle)
         talk.result(
-            summary(bundle),
+            summary(bundle, regions),
             f"{project}: classifier {bundle.name!r} found by "
-            f"{bundle.heads.config['engine']}.\n" + described(bundle),
+            f"{bundle.heads.config['engine']}.\n" + described(bundle, regions),
         )
 
 
@@ -144,14 +152,15 @@ def formula(
                 on_event=talk.on_event,
                 token=talk.token,
             )
+            regions = opened.formula_regions(bundle)
         talk.result(
-            summary(bundle),
+            summary(bundle, regions),
             f"{project}: classifier {bundle.name!r} written by hand.\n"
-            + described(bundle),
+            + described(bundle, regions),
         )
 
 
-def summary(bundle: Bundle) -> dict[str, Any]:
+def summary(bundle: Bundle, regions: list[Region]) -> dict[str, Any]:
     """Return JSON values of what was found."""
     config = bundle.heads.config
     return {
@@ -165,8 +174,21 @@ def summary(bundle: Bundle) -> dict[str, Any]:
         "inputs": bundle.record["inputs"],
         "held_out": bundle.heads.report.to_dict(),
         "undefined": config["undefined"],
+        "regions": [as_json_values(region) for region in regions],
         "forms": config["forms"],
         "formulas": formulas_of(bundle),
+    }
+
+
+def as_json_values(region: Region) -> dict[str, Any]:
+    """Return JSON values of where a class wins."""
+    return {
+        "class": region.name,
+        "share": region.share,
+        "inequalities": [
+            {"at_least_0": str(border.inequality), "else": border.rival}
+            for border in region.borders
+        ],
     }
 
 
@@ -195,8 +217,11 @@ def formulas_of(bundle: Bundle) -> list[dict[str, Any]]:
     return found
 
 
-def described(bundle: Bundle) -> str:
+def described(bundle: Bundle, regions: list[Region]) -> str:
     """Say what was found, formula by formula."""
+    from napari_cellsci.formulas.regions import in_words
+    from napari_cellsci.heads.formula_summary import agreement_in_words
+
     lines = []
     several = len(bundle.classes) > 2
     searched = bool(bundle.heads.config["searches"])
@@ -209,13 +234,12 @@ def described(bundle: Bundle) -> str:
         )
     rule = "the largest value wins" if several else f"{bundle.classes[1]} where ≥ 0"
     lines.append(f"A cell is {rule}.")
-    if searched:
-        form, count = bundle.heads.config["forms"][0]
-        of = f"({count} of {bundle.n_members})"
-        lines.append(f"Most frequent form, c for numbers: {form} {of}.")
+    lines += agreement_in_words(bundle.heads)
     undefined = bundle.heads.config["undefined"]
     if undefined:
         whose = "held-out" if searched else "labelled"
         lines.append(f"{undefined} {whose} cells have no finite value: undefined.")
+    for title, inequalities in in_words(regions):
+        lines += [title, *(f"  {line}" for line in inequalities)]
     lines.append(bundle.heads.report.summary(bundle.classes))
     return "\n".join(lines)

@@ -12,6 +12,7 @@ from napari_cellsci.tasks import CancelToken, OnEvent, ignore
 if TYPE_CHECKING:
     from napari_cellsci.formulas.engines import Status
     from napari_cellsci.formulas.jobs import Front
+    from napari_cellsci.formulas.regions import Region
     from napari_cellsci.project.bundles import Bundle
 
 
@@ -139,6 +140,38 @@ class FormulasFace:
             on_event=on_event,
             token=token,
         )
+
+    def formula_regions(
+        self,
+        model: Any,
+        member: int | None = None,
+        *,
+        on_event: OnEvent = ignore,
+        token: CancelToken | None = None,
+    ) -> list[Region]:
+        """Return where each of several classes wins, as inequalities.
+
+        Parameters
+        ----------
+        model : str, path or Bundle
+            A classifier of scheme 4.
+        member : int, optional
+            One of its runs; by default the one with the best held-out accuracy.
+        on_event, token
+
+        Returns
+        -------
+        list of Region
+            One per class; none where there are but two, which are told by the sign.
+
+        Raises
+        ------
+        InputError
+            If the classifier has no formulas.
+        """
+        from napari_cellsci.project.formula_regions import regions_of
+
+        return regions_of(self._bench, model, member, on_event=on_event, token=token)
 
     def formula_engines(self) -> dict[str, Status]:
         """Return which engines are ready, without importing or starting any."""

@@ -50,6 +50,8 @@ def as_command(session: Session, opened: Opened, asked: Asked) -> str:
     ]
     if asked.inputs:
         parts.append(f"--inputs {','.join(asked.inputs)}")
+    if asked.nested:
+        parts.append("--nested")
     if asked.fetch_julia:
         parts.append("--fetch-julia")
     return " ".join(parts)

@@ -13,6 +13,7 @@ from napari_cellsci.panels._theme import STEP, Theme
 from napari_cellsci.panels.expressions.boundary_box import BoundaryBox
 from napari_cellsci.panels.expressions.parts import spread_of
 from napari_cellsci.panels.expressions.parts_view import PartsView
+from napari_cellsci.panels.expressions.regions_box import RegionsBox
 from napari_cellsci.viewer.colors import NEGATIVE, POSITIVE, UNLABELLED
 
 if TYPE_CHECKING:
@@ -57,6 +58,8 @@ class MoreBox(QWidget):
         self.reading_section = Section("In words", self.words)
         self.boundary_section = Section("Where it decides", self.boundary)
         self.parts_section = Section("Its parts, and the cells along them", inside)
+        self.regions = RegionsBox()
+        self.regions_section = Section("Regions of all classes", self.regions)
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(STEP)
@@ -68,7 +71,10 @@ class MoreBox(QWidget):
     @property
     def sections(self) -> tuple[Section, ...]:
         """All sections, from top to bottom."""
-        return self.reading_section, self.boundary_section, self.parts_section
+        return (
+            *(self.reading_section, self.boundary_section),
+            *(self.parts_section, self.regions_section),
+        )
 
     def set_theme(self, theme: Theme) -> None:
         """Take over the theme's colours."""
@@ -78,6 +84,9 @@ class MoreBox(QWidget):
     def show_soon(self) -> None:
         """Follow the formula once typing rests."""
         self.setVisible(self._service.bench.written is not None)
+        opened = self._service.opened
+        several = opened is not None and len(opened.bundle.classes) > 2
+        self.regions_section.setVisible(several)
         self._wait.start()
 
     def show_now(self) -> None:
@@ -93,6 +102,8 @@ class MoreBox(QWidget):
             self.boundary.show_written(opened, written, self._session.current)
         if self.parts_section.isExpanded():
             self._show_parts(written)
+        if self.regions_section.isExpanded():
+            self.regions.show_bundles(self._service.kept, written.subject)
 
     def _on_toggled(self, opened: bool) -> None:
         if opened:

@@ -66,11 +66,13 @@ class ExpressionsPanel(PanelBase):
         self.front = FrontView(self.theme)
         self.list = CandidateView(self.theme)
         self.list_hint = WrapLabel(name="muted")
+        self.agreed = WrapLabel(name="muted")
         self.search = SearchBox(self.searching)
         self.search_section = Section("Search for formulas", self.search)
         for widget in (
             *(self.writing, self.facts, self.more),
-            *(self.list_title, self.front, self.list, self.list_hint),
+            *(self.list_title, self.front, self.list, self.agreed),
+            self.list_hint,
             self.search_section,
         ):
             self.body.addWidget(widget)
@@ -173,6 +175,9 @@ class ExpressionsPanel(PanelBase):
         self.list.setVisible(bool(items) and shown)
         self.front.show_items(items, best)
         self.front.setVisible(shown and len(items) > 1)
+        said = self.service.agreed() if items is self.service.candidates else ""
+        self.agreed.setText(said)
+        self.agreed.setVisible(bool(said) and shown)
         self.list_hint.setText(
             "A click writes a formula above and scores the movie with it; Delete takes "
             "it off. ★ is the smallest within one standard error of the best."

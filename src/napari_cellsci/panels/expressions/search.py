@@ -34,6 +34,7 @@ class Asked:
 
     engine: str = "auto"
     operators: str = "plain"
+    nested: bool = False
     loss: str = "hinge"
     inputs: tuple[str, ...] = ()
     runs: int = 5
@@ -53,6 +54,8 @@ class Asked:
         }
         if self.inputs:
             given["inputs"] = list(self.inputs)
+        if self.nested:
+            given["nested"] = True
         if self.fetch_julia:
             given["fetch_julia"] = True
         if self.evaluations is not None:
@@ -80,6 +83,7 @@ class SearchService:
         self._session = session
         self._fronts: Mapping[int, Sequence[Any]] | None = None
         self.growing: list[Candidate] = []
+        self._trained: list[str] = []
         self.asked: Asked | None = None
         self.said = ""
         self.job = Job()
@@ -105,6 +109,8 @@ class SearchService:
             return
         self.asked, self.said, self.growing = asked, "", []
         self._fronts = None
+        known = project.labels.classes
+        self._trained = [one.name for one in known if one.position is not None]
         source = service.opened.source
         work = partial(_search, project, asked.settings(source), self._on_front)
         self.job.start(work, inputs=self._inputs)
@@ -123,11 +129,14 @@ class SearchService:
         if not self.job.state.busy:
             self._timer.stop()
         fronts, self._fronts = self._fronts, None
-        subject = self._session.service(ExpressionService).bench.subject
-        if fronts is None or subject is None:
+        service = self._session.service(ExpressionService)
+        subject, opened = service.bench.subject, service.opened
+        project = self._session.project
+        if fronts is None or subject is None or opened is None or project is None:
             return
+        about = project.labels.called_now(opened.about)
         known: dict[Expression, None] = {}
-        for front in fronts.values():
+        for front in fronts_about(fronts, self._trained, about):
             known.update(dict.fromkeys(one.expression for one in front))
         some = sorted(known, key=_size)[-MOST:]
         self.growing = lists.merged(
@@ -165,6 +174,25 @@ class SearchService:
         self._timer.stop()
         self.job.abandon()
         self.front_changed.emit()
+
+
+def fronts_about(
+    fronts: Mapping[int, Sequence[Any]], classes: Sequence[str], about: str
+) -> list[Sequence[Any]]:
+    """Return the fronts whose formulas are meant to be 0 or more for one class.
+
+    Parameters
+    ----------
+    fronts : mapping of int to sequence
+        By search: one for each run, of more classes than two one for each class of it.
+    classes : sequence of str
+        That are searched for.
+    about : str
+    """
+    if len(classes) == 2:
+        return list(fronts.values()) if about == classes[1] else []
+    wanted = [k for k, name in enumerate(classes) if name == about]
+    return [front for k, front in fronts.items() if k % len(classes) in wanted]
 
 
 def _size(expression: Expression) -> int:

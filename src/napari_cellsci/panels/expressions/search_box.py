@@ -14,6 +14,7 @@ from napari_cellsci.panels.expressions.search import Asked, SearchService
 if TYPE_CHECKING:
     from napari_cellsci.formulas.engines import Status
 
+NESTED = "nested"
 ENGINES = (
     Choice("auto", "automatic", "PySR where its Julia is ready, else the built-in one"),
     Choice("builtin", "built-in", "Always there; repeats exactly for a seed"),
@@ -22,6 +23,9 @@ ENGINES = (
 OPERATORS = (
     Choice("plain", "plain: + − × ÷ x² |x|", "Easier to read"),
     Choice("paper", "all ten of the paper", "Also exp, log, sin and √"),
+    Choice(
+        NESTED, "all ten, nested", "Also sin and exp within sin and exp: hard to read"
+    ),
 )
 LOSSES = (
     Choice("hinge", "labels (hinge)", "Tell the labelled classes apart"),
@@ -94,10 +98,12 @@ class SearchBox(QWidget):
 
     def asked(self) -> Asked:
         """Return what is set."""
+        operators = self.operators.currentData()
         words = self.inputs.text().replace(",", " ").split()
         return Asked(
             engine=self.engine.currentData(),
-            operators=self.operators.currentData(),
+            operators="paper" if operators == NESTED else operators,
+            nested=operators == NESTED,
             loss=self.loss.currentData(),
             inputs=tuple(words),
             runs=self.runs.value(),

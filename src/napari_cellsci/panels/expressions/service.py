@@ -16,6 +16,7 @@ from psygnal import Signal
 from napari_cellsci.errors import InputError
 from napari_cellsci.explain.codebook import open_codebook
 from napari_cellsci.formulas import Expression
+from napari_cellsci.heads.formula_summary import agreement_in_words
 from napari_cellsci.heads.written_formula import ENGINE
 from napari_cellsci.panels._classifier import ClassifierService, OpenClassifier
 from napari_cellsci.panels._jobs import Work
@@ -87,6 +88,9 @@ class ExpressionService(ClassifierService):
     shown_changed : Signal
         The movie began or ceased to show the formula.
     bench : Bench
+    candidates : list of Candidate
+    kept : list of Bundle
+        The project's classifiers of formulas on this code.
     job, atlas_job : Job
     """
 
@@ -98,6 +102,7 @@ class ExpressionService(ClassifierService):
         super().__init__(session)
         self.bench = Bench()
         self.candidates: list[Candidate] = []
+        self.kept: list[Bundle] = []
         self.shower = Shower(session)
         self._about = ""
         session.labels_changed.connect(self._on_labels)
@@ -194,11 +199,24 @@ class ExpressionService(ClassifierService):
         if project is None or subject is None:
             return []
         found: list[Candidate] = []
+        self.kept = []
         for info in project.bundles:
             same = info.summary.get("encoder_hash") == opened.book.encoder
             if info.scheme == FORMULAS and same:
-                found += found_in(subject, project.bundle(info.name), opened.about)
+                self.kept.append(project.bundle(info.name))
+                found += found_in(subject, self.kept[-1], opened.about)
         return found
+
+    def agreed(self) -> str:
+        """Say what the runs of the newest search on this code agree on."""
+        subject = self.bench.subject
+        for bundle in reversed(self.kept if subject is not None else []):
+            assert subject is not None
+            said = agreement_in_words(bundle.heads, subject.label)
+            if said:
+                runs = "1 run" if bundle.n_members == 1 else f"{bundle.n_members} runs"
+                return f"{bundle.name}, {runs}. {' '.join(said)}"
+        return ""
 
     def take_found(self) -> None:
         """Take formulas that a search has kept in the project."""
@@ -300,7 +318,7 @@ class ExpressionService(ClassifierService):
 
     def _drop(self) -> None:
         super()._drop()
-        self.candidates = []
+        self.candidates, self.kept = [], []
         self.bench.take(None, keep=False)
         self.shower.forget()
 
