@@ -87,6 +87,20 @@ def test_a_difference_decides_which_way_the_others_pull() -> None:
     assert {str(veto.what) for veto in reading.vetoes} >= {"z29 - z3"}
 
 
+def test_numbers_stand_alone_where_they_can() -> None:
+    cases = {
+        "-1.01 - z3": "metaphase where z3 is at most −1.01; else interphase.",
+        "-z3": "metaphase where z3 is at most 0; else interphase.",
+        "z3 - 2 + z29": "metaphase where z3 + z29 is at least 2; else interphase.",
+        "z3 + 0.5 - z29": "metaphase where z3 + 0.5 is at least z29; else interphase.",
+        "1 - z3 - 3 + z29": "metaphase where z29 is at least z3 + 2; else interphase.",
+    }
+    for text, said in cases.items():
+        assert in_words(read(text), CLASSES)[0] == said
+    # Of one latent there is no more to say than that.
+    assert len(in_words(read("-1.01 - z3"), CLASSES)) == 2
+
+
 def test_odd_ends_are_told() -> None:
     constant = read_formula(Expression.parse("1 - 3"), CELLS)
     assert in_words(constant, CLASSES) == ["It is constant: every cell is interphase."]

@@ -147,7 +147,7 @@ def test_the_progress_of_fetching_julia_is_told() -> None:
     PySR(fetch_julia=True, environment=given).search(
         x, y, SearchSpec(iterations=1), NAMES, on_event=said.append
     )
-    phases = [event.what.split(", search")[0] for event in said]
+    phases = [event.what.rpartition(",")[0] for event in said]
     assert "Fetching Julia, 20 of 250 MB" in phases
     assert phases.index("Fetching Julia") < phases.index("Searching")
 

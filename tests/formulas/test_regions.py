@@ -41,6 +41,9 @@ def test_borders_that_follow_from_others_are_left_out() -> None:
     said = in_words(found, {"z0": "size z0"}.__getitem__)
     assert said[2][0].startswith("ana, ")
     assert said[2][1] == ["size z0 − 1.3 ≥ 0 (else rather meta)"]
+    long = " + ".join(f"square(z{k % 2} - {k})" for k in range(6))
+    found = regions(of(long, "z1", "-9"), CLASSES, COLUMNS)
+    assert in_words(found)[1][1] == ["f(meta) ≥ f(inter)"]
 
 
 def test_cells_without_a_value_count_nowhere() -> None:

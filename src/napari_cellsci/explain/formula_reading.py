@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_cellsci.formulas import Expression
-from napari_cellsci.formulas.nodes import NAME, Node, complexity
+from napari_cellsci.formulas.nodes import NAME, Node, complexity, number
 
 Array = npt.NDArray[np.float64]
 Way: TypeAlias = Literal["up", "down", "depends", "none"]
@@ -272,7 +272,8 @@ def in_words(
     names = {name: label(name) for name in reading.expression.names}
     lines = [_balance(reading.expression, classes, names)]
     lines += [_pull_in_words(one, classes, names) for one in reading.pulls]
-    lines += [_veto_in_words(one, classes, names) for one in reading.vetoes]
+    if len(reading.pulls) > 1:  # of one latent the first line says it all
+        lines += [_veto_in_words(one, classes, names) for one in reading.vetoes]
     if reading.undefined:
         share = _share(reading.undefined)
         lines.append(f"It has no value for {share} of the combinations that occur.")
@@ -288,10 +289,26 @@ def _balance(
         called = above if float(expression()) >= 0 else below
         return f"It is constant: every cell is {called}."
     sides: dict[int, list[str]] = {1: [], -1: []}
+    free = 0.0
     for term in expression.terms():
-        sides[term.sign].append(term.expression.pretty(names=names))
-    plus, minus = (" + ".join(sides[sign]) or "0" for sign in (1, -1))
+        if term.expression.names:
+            sides[term.sign].append(term.expression.pretty(names=names))
+        else:
+            free += term.sign * float(term.expression())
+    if not (sides[1] and sides[-1]):
+        what, how = (sides[1], "least") if sides[1] else (sides[-1], "most")
+        limit = -free if sides[1] else free
+        said = f"{' + '.join(what)} is at {how} {_number(limit)}"
+        return f"{above} where {said}; else {below}."
+    if free:
+        sides[1 if free > 0 else -1].append(_number(abs(free)))
+    plus, minus = (" + ".join(sides[sign]) for sign in (1, -1))
     return f"{above} where {plus} is at least {minus}; else {below}."
+
+
+def _number(value: float) -> str:
+    """Write a number as formulas do: "−1.01", "0"."""
+    return Expression(number(value + 0.0)).pretty()
 
 
 def _pull_in_words(

@@ -414,7 +414,7 @@ def _look(
     if times[1] != seen[1]:
         beat = jobs.read_beat(place)
         if beat is not None:
-            what = f"{beat.phase}, search {beat.task + 1} of {beat.tasks}"
+            what = f"{beat.phase}, {beat.task + 1} of {beat.tasks}"
             on_event(Progress(what, round(1000 * beat.done), 1000))
     return times
 

@@ -11,6 +11,8 @@ import numpy.typing as npt
 from napari_cellsci.formulas.expression import Expression
 from napari_cellsci.formulas.nodes import apply
 
+PRINTABLE = 20
+"""Size up to which an inequality is written out; else the two formulas are named."""
 Array = npt.NDArray[np.float64]
 
 
@@ -116,7 +118,7 @@ def _ahead_of(own: Expression, other: Expression) -> Expression:
 def in_words(
     found: Sequence[Region], label: Callable[[str], str] = str
 ) -> list[tuple[str, list[str]]]:
-    """Return for every class a title, and its inequalities.
+    """Say for every class how many cells are in its region, and its inequalities.
 
     Parameters
     ----------
@@ -124,12 +126,18 @@ def in_words(
     label : callable
         What a latent is called: "size z29" for "z29".
     """
-    said = []
-    for region in found:
-        lines = []
-        for border in region.borders:
-            names = {name: label(name) for name in border.inequality.names}
-            what = border.inequality.pretty(names=names)
-            lines.append(f"{what} ≥ 0 (else rather {border.rival})")
-        said.append((f"{region.name}, {region.share:.0%} of the cells, where", lines))
-    return said
+    return [
+        (
+            f"{region.name}, {region.share:.0%} of the cells, where",
+            [_written(region.name, border, label) for border in region.borders],
+        )
+        for region in found
+    ]
+
+
+def _written(own: str, border: Border, label: Callable[[str], str]) -> str:
+    inequality = border.inequality
+    if inequality.size > PRINTABLE:
+        return f"f({own}) ≥ f({border.rival})"
+    names = {name: label(name) for name in inequality.names}
+    return f"{inequality.pretty(names=names)} ≥ 0 (else rather {border.rival})"

@@ -57,7 +57,7 @@ class MoreBox(QWidget):
         layout.addWidget(self.parts_words)
         self.reading_section = Section("In words", self.words)
         self.boundary_section = Section("Where it decides", self.boundary)
-        self.parts_section = Section("Its parts, and the cells along them", inside)
+        self.parts_section = Section("Its parts and cells along them", inside)
         self.regions = RegionsBox()
         self.regions_section = Section("Regions of all classes", self.regions)
         column = QVBoxLayout(self)

@@ -66,9 +66,10 @@ def region_text(bundle: Bundle, subject: Subject) -> str:
         name, rest = title.split(",", 1)
         rows = "".join(f"<li>{escape(line)}</li>" for line in lines)
         parts.append(
-            f"<p style='margin:0 0 2px 0'><b>{escape(name)}</b>,{escape(rest)}"
-            f"<br><small>its formula: {escape(written)}</small></p>"
-            f"<ul style='margin:0 0 8px 0'>{rows}</ul>"
+            f"<p style='margin:0 0 2px 0'><b>{escape(name)}</b>,{escape(rest)}</p>"
+            f"<ul style='margin:0'>{rows}</ul>"
+            f"<p style='margin:2px 0 8px 0'><small>f({escape(name)}) = "
+            f"{escape(written)}</small></p>"
         )
     said = f"<p>{escape(bundle.name)}, model {best}: the largest formula wins.</p>"
     return said + "".join(parts)

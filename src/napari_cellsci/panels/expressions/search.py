@@ -147,10 +147,10 @@ class SearchService:
     def _on_found(self, bundle: Bundle) -> None:
         report = bundle.heads.report
         low, high = report.balanced_accuracy_interval
-        n = bundle.n_members
+        whose = _whose(bundle.n_members, len(bundle.classes))
         self.said = (
-            f"Kept as {bundle.name}: {n} {'formula' if n == 1 else 'formulas'}; their "
-            f"median has balanced accuracy {100 * report.balanced_accuracy:.1f} % "
+            f"Kept as {bundle.name}: {whose} balanced accuracy "
+            f"{100 * report.balanced_accuracy:.1f} % "
             f"[{100 * low:.1f}–{100 * high:.1f}] on held-out {report.unit}s."
         )
         self._end()
@@ -193,6 +193,14 @@ def fronts_about(
         return list(fronts.values()) if about == classes[1] else []
     wanted = [k for k, name in enumerate(classes) if name == about]
     return [front for k, front in fronts.items() if k % len(classes) in wanted]
+
+
+def _whose(runs: int, classes: int) -> str:
+    """Say of how many formulas the accuracy is."""
+    if classes > 2:
+        each = f"{classes} formulas, the largest wins"
+        return f"{each}," if runs == 1 else f"{runs} × {each}; their median has"
+    return "1 formula," if runs == 1 else f"{runs} formulas; their median has"
 
 
 def _size(expression: Expression) -> int:

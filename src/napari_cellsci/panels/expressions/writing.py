@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QApplication, QHBoxLayout, QMenu, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QApplication, QMenu, QVBoxLayout, QWidget
+from superqt import QFlowLayout
 
 from napari_cellsci.panels._icons import IconButton
 from napari_cellsci.panels._parts import WrapLabel, plain_button
@@ -68,15 +69,12 @@ class WritingBox(QWidget):
         self.save.clicked.connect(self.saved)
 
     def _lay_out(self) -> None:
-        row = QHBoxLayout()
+        row = QFlowLayout()
         row.setContentsMargins(0, 0, 0, 0)
-        row.setSpacing(STEP)
-        row.addWidget(self.undo)
-        row.addWidget(self.redo)
-        row.addStretch()
-        row.addWidget(self.copy)
-        row.addWidget(self.add)
-        row.addWidget(self.save)
+        row.setHorizontalSpacing(STEP)
+        row.setVerticalSpacing(STEP)
+        for button in (self.undo, self.redo, self.copy, self.add, self.save):
+            row.addWidget(button)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(STEP)
