@@ -1,15 +1,17 @@
 """How fast attacks are: one cell under a slider, a whole movie, and a full curve.
 
-    python benchmarks/attacks.py [--project FOLDER] [--cells 200] [--heads 10]
+    python benchmarks/attacks.py [--project FOLDER] [--model NAME] [--cells 200]
+        [--heads 10] [--repeats 1]
 
 The curve is compared with a loop over models and ε that is batched over cells but takes
 a new gradient at every ε, in the same run and on the same thread. Without a project
-the movie is left out.
+the movie is left out. Torch works on one core.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 import statistics
 import time
 from collections.abc import Callable
@@ -88,10 +90,10 @@ def curve(bundle: Bundle, x: torch.Tensor, heads: int, repeats: int) -> None:
     )
 
 
-def movie(folder: str) -> None:
+def movie(folder: str, model: str | None, repeats: int) -> None:
     """Time an attack on all cells of a project, put back into the movie."""
     with Project.open(folder) as project:
-        bundle = project.bundle()
+        bundle = project.bundle(model)
         project.score(bundle)  # crops and latents are there already
 
         def whole() -> None:
@@ -100,17 +102,27 @@ def movie(folder: str) -> None:
             for t in shown.frames.tolist():
                 shown.frame(t)
 
-        clock, cpu = timed(whole)
+        times = [timed(whole) for _ in range(repeats)]
+        clock, cpu = np.median(np.array(times), axis=0)
         print(
-            f"{len(project):,} cells of {project.name} attacked and put back: "
-            f"{clock:.1f} s ({cpu:.1f} s of processor)"
+            f"{len(project):,} cells of {project.name}, a model of {bundle.name} "
+            f"(scheme {bundle.scheme}), attacked and put back: {clock:.1f} s by the "
+            f"clock, {cpu:.1f} s of processor (median of {repeats}; {load()})"
         )
+
+
+def load() -> str:
+    """Say how busy the machine is."""
+    if not hasattr(os, "getloadavg"):
+        return "load unknown"
+    return f"load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores"
 
 
 def main() -> None:
     """Run all."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--project")
+    parser.add_argument("--model", action="append", help="of the project; repeatable")
     parser.add_argument("--cells", type=int, default=200)
     parser.add_argument("--heads", type=int, default=10)
     parser.add_argument("--repeats", type=int, default=1)
@@ -123,7 +135,8 @@ def main() -> None:
     one_cell(bundle, raw[0])
     curve(bundle, normalise(raw, bundle.spec), given.heads, given.repeats)
     if given.project:
-        movie(given.project)
+        for model in given.model or [None]:
+            movie(given.project, model, given.repeats)
 
 
 if __name__ == "__main__":

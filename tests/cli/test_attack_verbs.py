@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -7,6 +8,10 @@ from typing import Any
 
 import pandas as pd
 import pytest
+
+from napari_cellsci.project import Project
+from napari_cellsci.project.attack_plan import KINDS
+from napari_cellsci.project.plain import plain
 
 Run = Callable[..., Any]
 
@@ -59,3 +64,26 @@ def test_what_cannot_be_attacked_is_told_in_one_sentence(
     done = run(verb, project, *options, code=2)
     assert said in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("kind", [k for k in KINDS if k != "fgsm-neighbourhood"])
+def test_every_kind_is_in_python_what_it_is_as_a_command(
+    ask: Run, project: Path, kind: str
+) -> None:
+    told = ask("attack", project, "--kind", kind, "--cells", "1,4", "--steps", 2)
+    told.pop("output")
+    flips = told.pop("flips")
+    with Project.open(project) as opened:
+        done = opened.attack(kind=kind, cells="1,4", steps=2)  # type: ignore[arg-type]
+        assert told == json.loads(json.dumps(plain(done.summary())))
+        assert flips == done.flips.index.tolist()
+
+
+def test_a_verdict_is_in_python_what_it_is_as_a_command(
+    ask: Run, project: Path
+) -> None:
+    told = ask("robustness", project, "--most", 8)
+    told.pop("output")
+    with Project.open(project) as opened:
+        found = opened.robustness(most=8).to_dict()
+    assert told == json.loads(json.dumps(found))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ from napari_cellsci.errors import InputError
 from napari_cellsci.explain.robustness import IMAGE_STEPS
 from napari_cellsci.project import Project
 from napari_cellsci.project.attack_plan import KINDS, AttackPlan
+from napari_cellsci.project.robustness_values import LIKE_NOTHING, evidence_in_words
 from napari_cellsci.representation.atlas import LatentAtlas, LatentInfo
 
 
@@ -277,3 +279,27 @@ def test_small_heads_tell_by_which_path_or_term_a_failure_decides(
     most = max(changes, key=lambda term: abs(changes[term]))
     assert f"the term {most}" in found.answers["formula"]["blank"].through
     assert f"({changes[most]:+.1f})" in found.answers["formula"]["blank"].through
+
+
+def test_the_smallest_change_on_the_way_to_a_class_is_one_that_gets_there(
+    ready: Project,
+) -> None:
+    ready.add_formula("0*z0 - 1", name="never")  # always the first class
+    table = ready.attack(
+        "never", kind="minimal-latent", cells="all", towards=ready.classes[1]
+    ).table
+    assert table["epsilon"].isna().all()
+    assert not table["flipped"].any()
+
+
+def test_verdicts_tell_where_and_what_the_score_looks_like(ready: Project) -> None:
+    model = next(m for m in ready.robustness(most=24).models if m.scheme == 2)
+    said = evidence_in_words(model)
+    assert f"{model.findings.energy:.0%} of what moves its score" in said
+    alike = replace(model, alike={"size z2": -0.4, "z1": 0.2, "z3": LIKE_NOTHING / 2})
+    assert "looks most like less size z2 (cosine -0.40) and more z1" in (
+        evidence_in_words(alike)
+    )
+    unlike = replace(model, alike={"size z2": 0.01})
+    assert "looks like no latent (cosines up to 0.01)" in evidence_in_words(unlike)
+    assert "latent" not in evidence_in_words(replace(model, alike={}))

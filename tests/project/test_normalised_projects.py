@@ -139,6 +139,13 @@ def test_attacks_stay_within_the_bounds_and_are_told_in_grey_levels(trained):
     np.testing.assert_allclose(there, grey[0], atol=1e-3)
 
 
+def test_curves_are_told_in_grey_levels_of_their_normalisation(trained):
+    found = trained.robustness(["dense"], most=N)
+    attacked = trained.attack("dense", cells="labelled")
+    assert found.grey == pytest.approx(np.median(attacked.scale))
+    assert not found.notes
+
+
 def test_another_normalisation_does_not_cut_again(trained):
     events = []
     plain = CropSpec.from_dict(trained.spec.cut.to_dict())

@@ -225,6 +225,7 @@ def robustness(
 
 def _robustness_in_words(found: Robustness, output: Path | None) -> str:
     from napari_cellsci.figures.attacks import MARKS
+    from napari_cellsci.project.robustness_values import evidence_in_words
 
     lines = []
     for model in found.models:
@@ -237,6 +238,7 @@ def _robustness_in_words(found: Robustness, output: Path | None) -> str:
             f"  {MARKS[check.standing]} {check.title}: {check.sentence}"
             for check in model.verdict.checks[1:]
         ]
+        lines.append(f"  {evidence_in_words(model)}")
         steps = (0.05, 0.1, 0.2, 0.5)
         told = ", ".join(f"{image.at(e)[0]:.0%} at {e:g}" for e in steps)
         lines.append(f"  Accuracy under attack (ε, image): {told}.")

@@ -185,11 +185,6 @@ def _central(found: Findings) -> Check:
         # Attacks find more than the world holds: on their own they only warn.
         if not standings:
             standings.append("warn" if lost > LATENT_BAD else "pass")
-    if not standings:
-        said.append(
-            f"{found.energy:.0%} of what moves its score lies on the cell, which takes "
-            f"up {found.area:.0%} of the crop."
-        )
     standing: Standing = standings[0] if standings else "unknown"
     return Check("central", title, standing, " ".join(said), numbers)
 

@@ -14,6 +14,7 @@ from napari_cellsci.explain.smallest import by_class
 from napari_cellsci.figures.comparison import FAINT, INK, SUFFIXES, shade
 from napari_cellsci.figures.smallest import LINES, draw_smallest, finish
 from napari_cellsci.project.robustness import MOST
+from napari_cellsci.project.robustness_values import evidence_in_words
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -262,7 +263,8 @@ def _words(figure: Any, model: ModelRobustness, number: int, lines: int) -> None
         f"{MARKS[check.standing]} {check.title.lower()}"
         for check in model.verdict.checks
     )
-    said = textwrap.fill(model.verdict.sentence, 220)
+    whole = f"{model.verdict.sentence} {evidence_in_words(model)}"
+    said = textwrap.fill(whole, 220)
     top = 1 - (number + 0.1) / lines
     figure.text(0.02, top, f"{model.bundle}:  {marks}", fontsize=8, va="top", color=INK)
     figure.text(0.02, top - 0.25 / lines, said, fontsize=7, va="top", color=FAINT)

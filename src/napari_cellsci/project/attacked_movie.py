@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 from napari_cellsci.cells._cutter import Cutter, fill_values
 from napari_cellsci.errors import InputError
 from napari_cellsci.explain.attacks.sweep import classes_of, evaluate
-from napari_cellsci.explain.attacks.target import Target, height
+from napari_cellsci.explain.attacks.target import CPU_ROWS, Target, height
 from napari_cellsci.explain.blend import Return, blend_frame, in_grey_levels
 from napari_cellsci.explain.way_back import is_linear
 from napari_cellsci.io.movies import Movie
@@ -127,20 +128,33 @@ class AttackedMovie:
         place = {name: i for i, name in enumerate(attacked.bundle.classes)}
         reference = attacked.table["reference"].map(place).to_numpy(np.int64)
         where, scores, classes = [], [], []
-        for done, t in enumerate(self.frames.tolist(), start=1):
-            if token is not None:
-                token.raise_if_cancelled()
-            some = self.cells_in(t)
-            crops = self._cut(self.frame(t, factor), t)
+        for some, crops in self._cut_again(factor, on_event, token):
             outputs = evaluate(target, normalise(crops, spec), "image", token=token)
             lead = height(outputs, torch.from_numpy(reference[some]))
             where.append(some)
             scores.append(lead.double().numpy())
             classes.append(classes_of(outputs.numpy()))
-            on_event(Progress("Scoring the attacked movie", done, len(self.frames)))
         if not where:
             return np.empty(0, np.intp), np.empty(0), np.empty(0, np.int64)
         return np.concatenate(where), np.concatenate(scores), np.concatenate(classes)
+
+    def _cut_again(
+        self, factor: float, on_event: OnEvent, token: CancelToken | None
+    ) -> Iterator[tuple[NDArray[np.intp], Floats]]:
+        """Yield positions (k,) and crops (k, C, S, S) out of the attacked movie.
+
+        Frames with few cells are gathered: models are slow with one at a time.
+        """
+        frames, some, crops = self.frames.tolist(), [], []
+        for done, t in enumerate(frames, start=1):
+            if token is not None:
+                token.raise_if_cancelled()
+            some.append(self.cells_in(t))
+            crops.append(self._cut(self.frame(t, factor), t))
+            on_event(Progress("Scoring the attacked movie", done, len(frames)))
+            if sum(map(len, some)) >= CPU_ROWS or done == len(frames):
+                yield np.concatenate(some), np.concatenate(crops)
+                some, crops = [], []
 
     def save(self, path: Path) -> list[Path]:
         """Write the attacked movie, and beside it the difference, as TIFF.

@@ -399,9 +399,10 @@ def _assemble(
         table[name] = found[name]
     for when in ("before", "after"):
         table[f"prediction_{when}"] = names[found[f"class_{when}"]]
-    table["flipped"] = (found["class_before"] != found["class_after"]) & (
-        found["class_after"] >= 0
-    )
+    flipped = found["class_before"] != found["class_after"]
+    # Where no change is enough, the end of the search may lie in a third class.
+    enough = np.isfinite(found["epsilon"])
+    table["flipped"] = flipped & (found["class_after"] >= 0) & enough
     table["gradient"] = np.array(GRADIENTS, object)[found["gradient"]]
     for name in ("energy_on_cell", "area_of_cell"):
         table[name] = found[name]

@@ -51,6 +51,7 @@ from napari_cellsci.tasks import CancelToken, Done, OnEvent, Progress, ignore
 if TYPE_CHECKING:
     from napari_cellsci.labels import Labels
     from napari_cellsci.project.bundles import Bundle
+    from napari_cellsci.project.models import BundleInfo
     from napari_cellsci.representation.atlas import LatentAtlas
 
 PROBE = 0.2
@@ -166,16 +167,22 @@ def robustness(
     bundles = [find_bundle(bench, one, on_event) for one in usual(bench, sources)]
     classes = bundles[0].classes
     rows, y = _labelled(bench, labels, classes, cells, most, seed)
-    found, noises, scales, notes = [], [], [], []
+    found, noises, scales, notes, units = [], [], [], [], ""
     for bundle in sorted(bundles, key=lambda one: one.scheme):
         token.raise_if_cancelled()
         if bundle.classes != classes:
             notes.append(f"{bundle.name!r} knows other classes and was left out.")
             continue
+        if found and bundle.spec.normalised_by != units:
+            notes.append(
+                f"{bundle.name!r} normalises pixels by {bundle.spec.normalised_by}: "
+                "its ε of the picture is in units of its own."
+            )
+        units = units or bundle.spec.normalised_by
         one = _Subject.of(bench, bundle, rows, y, seed, on_event, token)
         found.append(one.examine(on_event, token))
         noises.append(one.noise)
-        scales.append(float(np.median(crop_scale(one.raw))))
+        scales.append(float(np.median(crop_scale(one.raw, bundle.spec))))
     on_event(Done("Attacking"))
     return Robustness(
         models=tuple(found),
@@ -193,9 +200,13 @@ def usual(bench: Bench, sources: Sequence[Any] | None) -> Sequence[Any]:
 
     if sources:
         return sources
-    infos = read_bundles(bench)
+    return newest_of_each_kind(read_bundles(bench)) or [SHIPPED]
+
+
+def newest_of_each_kind(infos: Sequence[BundleInfo]) -> list[str]:
+    """Return the names of the newest classifiers of every scheme and mode."""
     newest = {(i.scheme, i.summary.get("mode")): i.name for i in infos}
-    return list(newest.values()) or [SHIPPED]
+    return list(newest.values())
 
 
 def _labelled(

@@ -60,6 +60,29 @@ def _smallest(model: ModelRobustness) -> list[dict[str, Any]]:
     ]
 
 
+LIKE_NOTHING = 0.05
+"""Cosine below which a change looks like no latent; unrelated ones have about 0.02."""
+
+
+def evidence_in_words(model: ModelRobustness) -> str:
+    """Say where on the crop a score is moved, and which latents that looks like."""
+    seen = model.findings
+    where = f"{seen.energy:.0%} of what moves its score lies on the cell"
+    said = [f"{where}, which takes up {seen.area:.0%} of the crop."]
+    most = max(map(abs, model.alike.values()), default=0.0)
+    raises = "What raises its score" if len(model.smallest) == 2 else "What assures it"
+    if model.alike and most < LIKE_NOTHING:
+        said.append(f"{raises} looks like no latent (cosines up to {most:.2f}).")
+    elif model.alike:
+        top = [
+            f"{'more' if cosine > 0 else 'less'} {name} (cosine {cosine:+.2f})"
+            for name, cosine in list(model.alike.items())[:2]
+            if abs(cosine) >= LIKE_NOTHING
+        ]
+        said.append(f"{raises} looks most like {' and '.join(top)}.")
+    return " ".join(said)
+
+
 def plain_model(model: ModelRobustness) -> dict[str, Any]:
     """Return JSON values of one classifier."""
     return {
@@ -91,6 +114,7 @@ def plain_model(model: ModelRobustness) -> dict[str, Any]:
             for group in by_class(model.smallest)
         },
         "alike": dict(model.alike),
+        "evidence": evidence_in_words(model),
     }
 
 

@@ -28,7 +28,8 @@ CROPS = {
     "drawn_before": "reconstruction",
     "drawn_after": "reconstruction, attacked",
 }
-"""Crop layers by key, with what they are called; two columns beside the movie."""
+"""Crop layers by key, with what they are called; those of further channels have their
+number behind it. Two columns beside the movie for every channel."""
 _PLACES = {
     "original": (0, 0),
     "attacked": (1, 0),
@@ -109,6 +110,7 @@ class AttackLayers:
     def __init__(self, session: Session) -> None:
         self._session = session
         self._stacks: list[AttackedStack] = []
+        self._looked: tuple[Any, float] | None = None
         session.project_changed.connect(self.remove)
 
     def _find(self, key: str) -> Any:
@@ -133,7 +135,7 @@ class AttackLayers:
     @property
     def shows_crops(self) -> bool:
         """Whether crops are shown beside the movie."""
-        return any(key in CROPS for key in self.keys)
+        return any(key.split()[0] in CROPS for key in self.keys)
 
     @property
     def shows_movie(self) -> bool:
@@ -141,51 +143,88 @@ class AttackLayers:
         return any(key.startswith("movie") for key in self.keys)
 
     def show_crops(self, pictures: Mapping[str, NDArray[np.float32] | None]) -> None:
-        """Show crop-sized pictures (S, S) beside the movie, or update those there.
+        """Show crop-sized pictures beside the movie, or update those there.
 
         Parameters
         ----------
-        pictures : dict of str to array
-            By the keys of `CROPS`; None is left out.
+        pictures : dict of str to array (C, S, S)
+            By the keys of `CROPS`; None is left out. Every channel is a layer.
         """
-        shown = {key: one for key, one in pictures.items() if one is not None}
-        new = not self.shows_crops
-        for key in CROPS:
+        shown = {
+            key if channel == 0 else f"{key} {channel}": plane
+            for key, picture in pictures.items()
+            if picture is not None
+            for channel, plane in enumerate(picture)
+        }
+        first = not self.shows_crops
+        for key in self.keys:
+            if key.split()[0] in CROPS and key not in shown:
+                self._drop(self._find(key))
+        for key, plane in shown.items():
             layer = self._find(key)
-            if key not in shown:
-                self._drop(layer)
-            elif layer is not None and layer.data.shape == shown[key].shape:
-                layer.data = shown[key]
+            if layer is not None and layer.data.shape == plane.shape:
+                layer.data = plane
             else:
                 self._drop(layer)
-                self._add_crop(key, shown[key], shown)
-        if "difference" in shown:
-            most = max(float(np.abs(shown["difference"]).max()), 1e-6)
-            layer = self._find("difference")
-            low, high = layer.contrast_limits_range
-            if -most < low or most > high:
-                layer.contrast_limits_range = (min(low, -most), max(high, most))
-            layer.contrast_limits = (-most, most)
-        if new and shown and self._session.viewer is not None:
-            self._session.viewer.reset_view()  # they lie where nobody looked before
+                self._add_crop(key, shown)
+            if key.startswith("difference"):
+                self._widen(self._find(key), plane)
+        if first and shown:
+            self._look_at_all()
 
-    def _add_crop(
-        self,
-        key: str,
-        picture: NDArray[np.float32],
-        shown: Mapping[str, NDArray[np.float32]],
-    ) -> None:
+    @staticmethod
+    def _widen(layer: Any, change: NDArray[np.float32]) -> None:
+        """Let a difference be drawn symmetrically up to its largest value."""
+        if layer is None:
+            return
+        most = max(float(np.abs(change).max()), 1e-6)
+        low, high = layer.contrast_limits_range
+        if -most < low or most > high:
+            layer.contrast_limits_range = (min(low, -most), max(high, most))
+        layer.contrast_limits = (-most, most)
+
+    def _look_at_all(self) -> None:
+        """Show movie and crops: these lie where nobody looked before."""
+        viewer = self._session.viewer
+        if viewer is None:
+            return
+        camera = viewer.scene.camera
+        self._looked = tuple(camera.center), float(camera.zoom)
+        viewer.reset_view()
+
+    def _look_back(self) -> None:
+        """Show what was looked at before there were crops."""
+        viewer = self._session.viewer
+        if viewer is not None and self._looked is not None:
+            camera = viewer.scene.camera
+            camera.center, camera.zoom = self._looked
+        self._looked = None
+
+    def _add_crop(self, key: str, shown: Mapping[str, NDArray[np.float32]]) -> None:
+        kind, _, number = key.partition(" ")
+        channel = int(number or 0)
+        name = CROPS[kind] + (f", channel {channel}" if self._several(shown) else "")
         options: dict[str, Any] = {"colormap": "gray"}
-        if key == "difference":
+        if kind == "difference":
             options = {"colormap": DIVERGING, "contrast_limits": (-1.0, 1.0)}
         else:
-            options["contrast_limits"] = contrast_of(shown.get("original", picture))
-        self._add(key, CROPS[key], picture, {**options, **self._beside(key, picture)})
+            like = shown.get(f"original {channel}" if channel else "original")
+            plane = shown[key] if like is None else like
+            options["contrast_limits"] = contrast_of(plane)
+        row, column = _PLACES[kind]
+        columns = 2 if "drawn_before" in shown else 1
+        place = self._beside(shown[key], row, column + channel * columns)
+        self._add(key, name, shown[key], {**options, **place})
 
-    def _beside(self, key: str, picture: NDArray[np.float32]) -> dict[str, Any]:
+    @staticmethod
+    def _several(shown: Mapping[str, Any]) -> bool:
+        return any(" " in key for key in shown)
+
+    def _beside(
+        self, picture: NDArray[np.float32], row: int, column: int
+    ) -> dict[str, Any]:
         """Return where a crop layer lies, right of the movie."""
         anchor = self._session.service(Navigator).anchor()
-        row, column = _PLACES[key]
         size = picture.shape[-1]
         if anchor is None:
             return {"translate": (row * size * GAP, column * size * GAP)}
@@ -277,8 +316,9 @@ class AttackLayers:
         self._stacks.clear()
 
     def remove(self) -> None:
-        """Take everything away."""
+        """Take everything away, and look where one looked before."""
         self._remove(self.keys)
+        self._look_back()
         self._stacks.clear()
 
     def _remove(self, keys: Sequence[str]) -> None:

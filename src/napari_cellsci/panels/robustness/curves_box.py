@@ -64,11 +64,10 @@ class CurvesBox(Folded):
         self.line.refresh()
         found = self._service.found
         self.introduction.setVisible(found is None)
-        for part in (self.image, self.verdicts, self.smallest, self.half):
+        for part in (self.image, self.verdicts, self.key, self.smallest, self.half):
             part.setVisible(found is not None)
         latents = found is not None and any(len(m.curves) > 1 for m in found.models)
-        for part in (self.latent, self.key):
-            part.setVisible(latents)
+        self.latent.setVisible(latents)
         if found is self._shown:
             return
         self._shown = found
@@ -78,11 +77,14 @@ class CurvesBox(Folded):
         self.verdicts.show_found(found)
         if found is not None:
             cells = " and ".join(f"{n} {name}" for name, n in found.cells.items())
-            self.key.setText(
-                f"On {cells} cells, mean ± sd over models. Latents: whole lines, all "
-                "active ones; dashes, position and neighbours; dots, the cell's shape. "
-                "The upright line is the camera's noise."
-            )
+            told = [f"On {cells} cells, mean ± sd over models."]
+            if latents:
+                told.append(
+                    "Latents: whole lines, all active ones; dashes, position and "
+                    "neighbours; dots, the cell's shape."
+                )
+            told += ["The upright line is the camera's noise.", *found.notes]
+            self.key.setText(" ".join(told))
             self.half.setText(smallest_in_words(found))
 
 

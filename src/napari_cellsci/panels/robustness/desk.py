@@ -101,6 +101,13 @@ class AttackDesk:
         assert code is not None  # heads on latents always have an encoder
         return code
 
+    @property
+    def lead_of(self) -> str | None:
+        """The class whose lead over the best other is the score; None for two."""
+        if len(self.bundle.classes) == 2:
+            return None
+        return self.bundle.classes[int(self._reference[0])]
+
     def _as_mask(self) -> NDArray[np.bool_] | None:
         if self.choice.mask is None or self.choice.space == "image":
             return None

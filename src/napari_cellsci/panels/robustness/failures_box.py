@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from html import escape
 from typing import TYPE_CHECKING
 
 import numpy as np
+from qtpy.QtCore import Qt
+from qtpy.QtWidgets import QCheckBox
 
 from napari_cellsci.panels._parts import RunLine, WrapLabel
 from napari_cellsci.panels._theme import Theme
@@ -30,16 +34,20 @@ class FailuresBox(Folded):
     ) -> None:
         super().__init__("When pictures fail")
         self._session, self._service = session, service
+        self.every = QCheckBox("All kinds of classifiers")
+        self.every.setToolTip("Also the scores of the newest classifier of every kind")
         self.line = RunLine("Show", service.failure_job, self.fail)
         self.pictures = PictureRow(theme)
         self.said = WrapLabel(name="muted")
-        for part in (self.line, self.pictures, self.said):
+        self.others = WrapLabel()
+        self.others.setTextFormat(Qt.TextFormat.RichText)
+        for part in (self.every, self.line, self.pictures, self.said, self.others):
             self.column.addWidget(part)
 
     def fail(self) -> None:
         """Show the selected cell in every way."""
         if self._session.current is not None:
-            self._service.fail(self._session.current)
+            self._service.fail(self._session.current, self.every.isChecked())
 
     def set_theme(self, theme: Theme) -> None:
         """Take over the theme's colours."""
@@ -52,6 +60,7 @@ class FailuresBox(Folded):
         self.line.allow("" if row is not None else "Select a cell first.")
         if found is None or found.cell != row:
             self.pictures.show_shots([])
+            self.others.hide()
             self.said.setText(_INTRODUCTION)
             return
         self.pictures.show_shots(self._shots(found))
@@ -64,6 +73,8 @@ class FailuresBox(Folded):
                     f"{title_of(name)}: mostly {label} ({change:+.1f}){through}."
                 )
         self.said.setText("\n".join(said))
+        self.others.setVisible(len(found.answers) > 1)
+        self.others.setText(side_by_side(found, self._session.palette))
 
     def _shots(self, found: FailureModes) -> list[Shot]:
         answers = next(iter(found.answers.values()))
@@ -80,3 +91,20 @@ class FailuresBox(Folded):
                 )
             )
         return shots
+
+
+def side_by_side(found: FailureModes, palette: Mapping[str, str]) -> str:
+    """Return the scores of all classifiers as a table, coloured by what they say."""
+    names = list(found.answers)
+    rows = ["<th></th>" + "".join(f"<th>{escape(name)}</th>" for name in names)]
+    for failure in found.crops:
+        cells = [f"<td>{title_of(failure)}</td>"]
+        for name in names:
+            one = found.answers[name][failure]
+            color = palette.get(one.prediction)
+            style = f' style="color:{color}"' if color else ""
+            mark = " ◌" if one.flagged else ""
+            cells.append(f'<td align="right"{style}>{one.score:+.1f}{mark}</td>')
+        rows.append("".join(cells))
+    body = "".join(f"<tr>{row}</tr>" for row in rows)
+    return f'<table cellspacing="4">{body}</table>'

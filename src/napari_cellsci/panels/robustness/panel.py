@@ -6,30 +6,25 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from qtpy.QtCore import Qt, QTimer
-from qtpy.QtWidgets import QWidget
+from qtpy.QtCore import QTimer
 from superqt import QFlowLayout
 
 from napari_cellsci.errors import InputError
 from napari_cellsci.figures.attacks import save_robustness
 from napari_cellsci.panels._base import PanelBase
 from napari_cellsci.panels._jobs import JobState
-from napari_cellsci.panels._parts import WrapLabel, new_form, plain_button
+from napari_cellsci.panels._parts import WrapLabel, plain_button
 from napari_cellsci.panels._scroll import keep_scroll_bar
 from napari_cellsci.panels._theme import STEP
-from napari_cellsci.panels.robustness.boxes import enable, fill, narrow_box
 from napari_cellsci.panels.robustness.code import as_command, as_python
 from napari_cellsci.panels.robustness.curves_box import CurvesBox
-from napari_cellsci.panels.robustness.desk import AttackDesk, Choice
+from napari_cellsci.panels.robustness.desk import AttackDesk
 from napari_cellsci.panels.robustness.failures_box import FailuresBox
+from napari_cellsci.panels.robustness.form import AttackForm
 from napari_cellsci.panels.robustness.many_box import ManyBox
-from napari_cellsci.panels.robustness.pictures import (
-    PictureRow,
-    Shot,
-    diverging_image,
-    grey_image,
-)
+from napari_cellsci.panels.robustness.pictures import PictureRow
 from napari_cellsci.panels.robustness.service import RobustnessService
+from napari_cellsci.panels.robustness.shots import layer_pictures, shots_of
 from napari_cellsci.panels.robustness.slider import EpsilonSlider
 from napari_cellsci.panels.robustness.words import (
     epsilon_in_words,
@@ -42,16 +37,6 @@ from napari_cellsci.project.attack_plan import LARGEST, USUAL
 if TYPE_CHECKING:
     import napari.viewer
 
-KINDS = {
-    "fgsm": ("One step (FGSM)", 1),
-    "pgd": ("Ten steps (PGD)", 10),
-}
-WHAT = {
-    "image": "the picture",
-    "latent": "its latents",
-    "morphology": "latents of shape only",
-    "around": "latents of position and neighbours",
-}
 FRAMES, FRAME_MS = 24, 90
 """Pictures of an animation over ε, and how long each is shown."""
 
@@ -69,7 +54,8 @@ class RobustnessPanel(PanelBase):
         self.service = self.session.service(RobustnessService)
         self.desk: AttackDesk | None = None
         self._desk_key: tuple[object, ...] = ()
-        self._build_choice()
+        self.form = AttackForm()
+        self.body.addWidget(self.form)
         self._build_view()
         self.many = ManyBox(self.session, self.service)
         self.curves = CurvesBox(self.service, self.theme)
@@ -84,28 +70,6 @@ class RobustnessPanel(PanelBase):
         self._frame = 0
         self._connect()
         self.refresh()
-
-    def _build_choice(self) -> None:
-        self.model_box = narrow_box("Whose score is attacked")
-        self.member_box = narrow_box("One of its models, or the mean of all")
-        self.what_box = narrow_box("What is changed", WHAT)
-        self.kind_box = narrow_box(
-            "One step along the sign of the gradient, or several: a stronger check",
-            {key: words for key, (words, _) in KINDS.items()},
-        )
-        self.way_box = narrow_box("Where the cell is led to")
-        form = new_form()
-        for words, box in (
-            ("Classifier", self.model_box),
-            ("Model", self.member_box),
-            ("Change", self.what_box),
-            ("Attack", self.kind_box),
-            ("Direction", self.way_box),
-        ):
-            form.addRow(words, box)
-        self.choices = QWidget()
-        self.choices.setLayout(form)
-        self.body.addWidget(self.choices)
 
     def _build_view(self) -> None:
         self.epsilon = EpsilonSlider(self.theme)
@@ -151,9 +115,8 @@ class RobustnessPanel(PanelBase):
         self._on(service.changed, self.mark_dirty)
         for job in service.jobs:
             self._on(job.changed, self._on_job)
-        self.model_box.activated.connect(self._on_model)
-        for box in (self.member_box, self.what_box, self.kind_box, self.way_box):
-            box.activated.connect(self._on_choice)
+        self.form.asked.connect(self._on_model)
+        self.form.changed.connect(self._on_choice)
         self.epsilon.moved.connect(self._on_epsilon)
         self.smallest_button.clicked.connect(self.find_smallest)
         self.play_button.clicked.connect(self.play)
@@ -170,70 +133,20 @@ class RobustnessPanel(PanelBase):
         """Bring everything up to date."""
         if self.isVisible():
             self.service.ensure()
-        self._fill_boxes()
+        self.form.offer(self.service.offers(), self.service.source, self.service.opened)
+        self._set_range()
         self._set_desk()
         self._show_cell()
+        self.many.missing = self.form.missing
         for part in self.folded:
             part.setVisible(self.service.opened is not None)
             part.refresh()
         self._allow()
         self._tell()
 
-    def _fill_boxes(self) -> None:
-        offers = self.service.offers()
-        fill(self.model_box, [(title, source) for title, source, _ in offers])
-        for i, (_, _, tip) in enumerate(offers):
-            self.model_box.setItemData(i, tip, Qt.ItemDataRole.ToolTipRole)
-        self.model_box.setCurrentIndex(self.model_box.findData(self.service.source))
-        opened = self.service.opened
-        if opened is None:
-            return
-        n = opened.bundle.n_members
-        members = [(f"Mean of {n}", None), *((f"Model {k}", k) for k in range(n))]
-        fill(self.member_box, members)
-        ways: list[tuple[str, Any]] = [("Away from what it is", None)]
-        ways += [(f"Towards {name}", i) for i, name in enumerate(opened.bundle.classes)]
-        fill(self.way_box, ways)
-        crops = opened.bundle.heads.input == "crops"
-        for i, key in enumerate(WHAT):
-            why = "These models read pictures, not latents" if crops else ""
-            if not why and key == "around" and not self._around():
-                why = "No latent of this encoder tells of position or neighbours"
-            enable(self.what_box, i, why if key != "image" else "")
-        if not self.what_box.model().item(self.what_box.currentIndex()).isEnabled():
-            self.what_box.setCurrentIndex(0)
-            self._set_range()
-
-    def _latents(self, *categories: str) -> tuple[int, ...]:
-        opened = self.service.opened
-        if opened is None or opened.atlas is None or opened.bundle.encoder is None:
-            return ()
-        atlas, length = opened.atlas, opened.bundle.encoder.config.latent
-        return tuple(d for d in range(length) if atlas[d].category in categories)
-
-    def _around(self) -> tuple[int, ...]:
-        return self._latents("position", "neighbourhood")
-
-    @property
-    def choice(self) -> Choice:
-        """How the cell is attacked, as the controls say."""
-        what = self.what_box.currentData() or "image"
-        masks = {"morphology": ("morphology",), "around": ("position", "neighbourhood")}
-        if what == "latent":
-            mask = self._latents("morphology", "position", "neighbourhood")
-        else:
-            mask = self._latents(*masks.get(what, ()))
-        return Choice(
-            member=self.member_box.currentData(),
-            space="image" if what == "image" else "latent",
-            steps=KINDS[self.kind_box.currentData() or "fgsm"][1],
-            mask=None if what == "image" else mask,
-            towards=self.way_box.currentData(),
-        )
-
     def _set_desk(self) -> None:
         opened, row = self.service.opened, self.session.current
-        choice = self.choice
+        choice = self.form.choice
         key = (opened, row, choice)
         if key == self._desk_key:
             return
@@ -251,7 +164,7 @@ class RobustnessPanel(PanelBase):
         shown = desk is not None
         for part in (self.pictures, self.said, self.epsilon):
             part.setVisible(shown)
-        self.choices.setVisible(opened is not None)
+        self.form.setVisible(opened is not None)
         if desk is None or opened is None:
             return
         image = desk.choice.space == "image"
@@ -260,46 +173,10 @@ class RobustnessPanel(PanelBase):
         self.epsilon.words.setText(epsilon_in_words(desk, moved.epsilon, opened.noise))
         self.said.setText(seen_in_words(desk, moved, opened.atlas))
         self._moved = moved
-        most = float(np.abs(moved.difference).max()) or 1.0
-        shots = [
-            self._shot("original", desk.original, desk.score, desk.decided),
-            self._shot("attacked", moved.attacked, moved.score, moved.decided),
-            Shot(
-                diverging_image(moved.difference, most),
-                "difference",
-                f"±{most:.2g}" if moved.epsilon else "none",
-            ),
-        ]
-        if desk.drawn is not None and moved.drawn is not None:
-            like = desk.original
-            for when, picture in (("before", desk.drawn), ("after", moved.drawn)):
-                shots.append(Shot(grey_image(picture, like), "reconstruction", when))
-        self.pictures.show_shots(shots)
+        self.pictures.show_shots(shots_of(desk, moved, self.session.palette))
         layers = self.service.layers
         if layers.shows_crops:
-            layers.show_crops(self._layer_pictures())
-
-    def _shot(
-        self, title: str, picture: np.ndarray[Any, Any], score: float, decided: int
-    ) -> Shot:
-        desk = self.desk
-        assert desk is not None
-        classes = desk.bundle.classes
-        name = classes[decided] if decided >= 0 else "no class"
-        color = self.session.palette.get(name, "") if decided >= 0 else ""
-        image = grey_image(picture, desk.original)
-        return Shot(image, title, name, color, f"f = {score:+.2f}")
-
-    def _layer_pictures(self) -> dict[str, Any]:
-        desk, moved = self.desk, self._moved
-        assert desk is not None
-        return {
-            "original": desk.original[0],
-            "attacked": moved.attacked[0],
-            "difference": moved.difference[0],
-            "drawn_before": None if desk.drawn is None else desk.drawn[0],
-            "drawn_after": None if moved.drawn is None else moved.drawn[0],
-        }
+            layers.show_crops(layer_pictures(desk, moved))
 
     def _allow(self) -> None:
         desk = self.desk
@@ -310,10 +187,12 @@ class RobustnessPanel(PanelBase):
             button.setToolTip(self._tips.get(button.text(), "") if desk else why)
         something = bool(self.service.layers.keys) or self.service.blended is not None
         self.undo_button.setVisible(something)
-        pgd = self.kind_box.currentData() == "pgd"
-        if pgd and desk is not None:
+        why = self.form.missing
+        if self.form.several_steps:
+            why = "Only for a single step: choose FGSM"
+        if why and desk is not None:
             self.smallest_button.setEnabled(False)
-            self.smallest_button.setToolTip("Only for a single step: choose FGSM")
+            self.smallest_button.setToolTip(why)
 
     def _tell(self) -> None:
         job, project = self.service.job, self.session.project
@@ -345,24 +224,22 @@ class RobustnessPanel(PanelBase):
         flipped = moved.decided != desk.decided
         name = desk.bundle.classes[moved.decided] if moved.decided >= 0 else "no class"
         words = f"now called {name}" if flipped else f"still called {name}"
-        member = self.member_box.currentText().lower()
+        member = self.form.member.currentText().lower()
         self.card.tell(
             f"Attacked, this cell is {words} by {desk.bundle.name} ({member}).",
             "warning" if flipped else "info",
         )
 
-    def _on_model(self) -> None:
-        source = self.model_box.currentData()
-        if source is not None:
-            self.service.choose(str(source))
-            self.mark_dirty()
+    def _on_model(self, source: str) -> None:
+        self.service.choose(source)
+        self.mark_dirty()
 
     def _on_choice(self) -> None:
         self._set_range()
         self.mark_dirty()
 
     def _set_range(self) -> None:
-        space = self.choice.space
+        space = self.form.choice.space
         if self.epsilon.largest != LARGEST[space]:
             self.epsilon.set_range(LARGEST[space], USUAL[space])
 
@@ -371,12 +248,17 @@ class RobustnessPanel(PanelBase):
             return
         self._show_cell()
         self._tell_cell()
+        self._follow_in_movie(value)
+
+    def _follow_in_movie(self, value: float) -> None:
+        """Let the attacked movie show another ε where that takes no new attack."""
         blended = self.service.blended
-        if blended is None:
+        plan = None if blended is None else blended.attacked.plan
+        if plan is None or self.form.choice.space != "image":
             return
-        plan = blended.attacked.plan
-        if plan.kind == "fgsm-image" and plan.size and self.choice.space == "image":
+        if plan.kind == "fgsm-image" and plan.size:
             self.service.layers.scale_movie(value / plan.size)
+            self.many.tell_shown(value)
 
     def find_smallest(self) -> None:
         """Set ε to the smallest that changes the class."""
@@ -409,7 +291,7 @@ class RobustnessPanel(PanelBase):
     def show_layers(self) -> None:
         """Show original, attacked, difference and what the decoder draws as layers."""
         if self.desk is not None:
-            self.service.layers.show_crops(self._layer_pictures())
+            self.service.layers.show_crops(layer_pictures(self.desk, self._moved))
             self._allow()
 
     def undo(self) -> None:
@@ -418,12 +300,14 @@ class RobustnessPanel(PanelBase):
 
     def options(self) -> dict[str, Any]:
         """Return the options of `Project.attack` that the controls stand for."""
-        choice = self.choice
-        kind = "pgd" if choice.steps > 1 else "fgsm"
-        found: dict[str, Any] = {
-            "kind": f"{kind}-{choice.space}",
-            "epsilon": round(self.epsilon.value, 4),
-        }
+        choice = self.form.choice
+        found: dict[str, Any] = {}
+        if self.many.just_enough:
+            found["kind"] = "minimal" if choice.space == "image" else "minimal-latent"
+        else:
+            kind = "pgd" if choice.steps > 1 else "fgsm"
+            found["kind"] = f"{kind}-{choice.space}"
+            found["epsilon"] = round(self.epsilon.value, 4)
         if choice.member is not None:
             found["member"] = choice.member
         opened = self.service.opened
@@ -440,7 +324,7 @@ class RobustnessPanel(PanelBase):
     def _on_job(self) -> None:
         for part in self.folded:
             part.line.refresh()
-        if not self.service.job.state.busy:
+        if not any(job.state.busy for job in self.service.jobs):
             self.mark_dirty()
 
     def on_theme(self) -> None:

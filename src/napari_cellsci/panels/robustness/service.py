@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from psygnal import Signal
 
-from napari_cellsci.panels._jobs import Job
-from napari_cellsci.panels._source import SHIPPED
+from napari_cellsci.panels._jobs import Job, Work
+from napari_cellsci.panels._source import SHIPPED, SourceOffer, SourceService
+from napari_cellsci.panels.latents.service import LatentService
 from napari_cellsci.panels.score.service import ScoreService
+from napari_cellsci.project.robustness import newest_of_each_kind
 from napari_cellsci.viewer.attack_layers import AttackLayers
 
 if TYPE_CHECKING:
@@ -35,8 +37,8 @@ class Opened:
     source: str
     bundle: Bundle
     crops: Any
-    atlas: LatentAtlas | None
     noise: float | None
+    atlas: LatentAtlas | None = None
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -50,7 +52,7 @@ class Blended:
     recut: Scores
 
 
-class RobustnessService:
+class RobustnessService(SourceService):
     """What the Robustness panel works with.
 
     Parameters
@@ -63,51 +65,42 @@ class RobustnessService:
         Another classifier is open, or a result came or went.
     """
 
-    changed = Signal()
-
     def __init__(self, session: Session) -> None:
-        self._session = session
-        self._chosen: str | None = None
-        self._asked: tuple[object, ...] | None = None
+        super().__init__(session)
         self.opened: Opened | None = None
         self.blended: Blended | None = None
         self.found: Robustness | None = None
         self.failures: FailureModes | None = None
         self.layers = session.service(AttackLayers)
-        self.open_job, self.movie_job = Job(), Job()
-        self.curve_job, self.failure_job = Job(), Job()
-        self.open_job.succeeded.connect(self._on_opened)
+        self.movie_job, self.curve_job, self.failure_job = Job(), Job(), Job()
         self.movie_job.succeeded.connect(self._on_blended)
         self.curve_job.succeeded.connect(self._on_found)
         self.failure_job.succeeded.connect(self._on_failures)
-        session.project_changed.connect(self._on_project)
+        session.service(LatentService).atlas_changed.connect(self._on_renamed)
 
     @property
     def jobs(self) -> tuple[Job, ...]:
         """All jobs."""
-        return self.open_job, self.movie_job, self.curve_job, self.failure_job
+        return self.job, self.movie_job, self.curve_job, self.failure_job
 
-    @property
-    def job(self) -> Job:
-        """The job that is at work, or the one that opens."""
-        return next((job for job in self.jobs if job.state.busy), self.open_job)
-
-    def offers(self) -> list[tuple[str, str, str]]:
-        """Return the classifiers to choose from: title, source and tip."""
+    def offers(self) -> list[SourceOffer]:
+        """Return the classifiers to choose from."""
         project = self._session.project
         if project is None:
             return []
         found = [
-            (info.name, info.name, f"Scheme {info.scheme}, made {info.made_at[:10]}")
+            SourceOffer(
+                info.name, info.name, f"Scheme {info.scheme}, made {info.made_at[:10]}"
+            )
             for info in reversed(project.bundles)
         ]
         tip = "Comes with the plugin, trained on simulated nuclei"
-        return [*found, ("mitosis (shipped)", SHIPPED, tip)]
+        return [*found, SourceOffer("mitosis (shipped)", SHIPPED, tip)]
 
     @property
     def source(self) -> str | None:
         """The classifier that is meant: chosen, else in use, else the newest."""
-        known = [source for _, source, _ in self.offers()]
+        known = [offer.source for offer in self.offers()]
         if self._chosen in known:
             return self._chosen
         scored = self._session.service(ScoreService).scored
@@ -115,30 +108,11 @@ class RobustnessService:
             return str(scored.source)
         return known[0] if known else None
 
-    def choose(self, source: str) -> None:
-        """Attack another classifier, from now on."""
-        self._chosen = source
-        self.ensure(again=True)
+    def _key(self, source: str) -> str:
+        return f"{source} {self._session.n_cells}"  # crops are those of all cells
 
-    def ensure(self, again: bool = False) -> None:
-        """Open the classifier that is meant, if it is not.
-
-        Parameters
-        ----------
-        again : bool
-            Also if that failed or was cancelled before.
-        """
-        project, source = self._session.project, self.source
-        if project is None or source is None or not self._session.n_cells:
-            return
-        key = (id(project), self._session.n_cells, source)
-        if key == self._asked and not again:
-            return
-        self._asked = key
-        self.open_job.start(partial(_open, project, source), inputs=self._inputs)
-
-    def _inputs(self) -> object:
-        return id(self._session.project), self._session.n_cells, self._asked
+    def _work(self, project: Project, source: str) -> Work:
+        return partial(_open, project, source)
 
     def blend(self, options: dict[str, Any]) -> None:
         """Attack many cells and put them back into the movie."""
@@ -156,11 +130,20 @@ class RobustnessService:
             work = partial(_measure, project, bundles)
             self.curve_job.start(work, inputs=self._inputs)
 
-    def fail(self, row: int) -> None:
-        """Show a cell in every way a picture may fail to this classifier."""
+    def fail(self, row: int, every: bool) -> None:
+        """Show a cell in every way a picture may fail to classifiers.
+
+        Parameters
+        ----------
+        row : int
+        every : bool
+            To the newest of every kind as well, not to the opened one alone.
+        """
         project, opened = self._session.project, self.opened
         if project is not None and opened is not None:
-            work = partial(_fail, project, row, [opened.bundle])
+            others = newest_of_each_kind(project.bundles) if every else []
+            names = [name for name in others if name != opened.bundle.name]
+            work = partial(_fail, project, row, [opened.bundle, *names])
             self.failure_job.start(work, inputs=self._inputs)
 
     def show_scores(self, which: str) -> None:
@@ -184,6 +167,22 @@ class RobustnessService:
         self.opened = opened
         self.failures = None
         self.changed.emit()
+        if opened.bundle.encoder is not None:
+            self._find_atlas(opened.bundle.encoder)
+
+    def _on_atlas(self, atlas: LatentAtlas) -> None:
+        encoder = None if self.opened is None else self.opened.bundle.encoder
+        if self.opened and encoder is not None and atlas.encoder == encoder.hash:
+            self.opened = replace(self.opened, atlas=atlas)
+            self.changed.emit()
+
+    def _on_renamed(self) -> None:
+        code = self._session.service(LatentService).code
+        if code is not None and code.atlas is not None:
+            self._on_atlas(code.atlas)
+
+    def _on_scores(self) -> None:
+        self.changed.emit()  # another classifier may be meant now
 
     def _on_blended(self, blended: Blended) -> None:
         self.blended = blended
@@ -199,12 +198,10 @@ class RobustnessService:
         self.failures = failures
         self.changed.emit()
 
-    def _on_project(self) -> None:
-        self._chosen = self._asked = None
+    def _drop(self) -> None:
         self.opened = self.blended = self.found = self.failures = None
-        for job in self.jobs:
+        for job in (self.movie_job, self.curve_job, self.failure_job):
             job.abandon()
-        self.changed.emit()
 
 
 def _open(
@@ -212,10 +209,7 @@ def _open(
 ) -> Opened:
     bundle = project.bundle(source)
     crops, noise = project.crops_for(bundle, on_event=on_event, token=token)
-    atlas = None
-    if bundle.encoder is not None:
-        atlas = project.latent_atlas(bundle.encoder, on_event=on_event, token=token)
-    return Opened(source, bundle, crops, atlas, noise)
+    return Opened(source, bundle, crops, noise)
 
 
 def _blend(
@@ -243,8 +237,6 @@ def _with(
     scores: Scores, rows: NDArray[np.int64], score: Any, prediction: Any
 ) -> Scores:
     """Return scores with those of some cells replaced."""
-    from dataclasses import replace
-
     table = scores.table.copy()
     values = np.asarray(score, float)
     table.loc[rows, "score"] = values
@@ -263,7 +255,7 @@ def _measure(
 def _fail(
     project: Project,
     row: int,
-    bundles: list[Any],
+    bundles: Sequence[Any],
     on_event: OnEvent,
     token: CancelToken,
 ) -> FailureModes:

@@ -9,6 +9,7 @@ from napari_cellsci.figures.comparison import shade
 from napari_cellsci.panels._parts import WrapLabel, heading
 from napari_cellsci.panels._theme import STEP
 from napari_cellsci.project.robustness import Robustness
+from napari_cellsci.project.robustness_values import evidence_in_words
 
 _INKS = {"pass": "#009E73", "warn": "#E69F00", "fail": "#D55E00", "unknown": "#8C8C8C"}
 
@@ -43,6 +44,7 @@ class VerdictList(QWidget):
             )
             self._put(title)
             self._put(WrapLabel(model.verdict.sentence))
+            self._put(WrapLabel(evidence_in_words(model), "muted"))
             for check in model.verdict.checks:
                 words = f"{MARKS[check.standing]} {check.title}"
                 if check.key != "central":

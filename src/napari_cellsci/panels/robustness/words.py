@@ -33,6 +33,8 @@ def seen_in_words(desk: AttackDesk, moved: Moved, atlas: LatentAtlas | None) -> 
         return "The score of this cell, or its gradient, is not a finite number."
     if desk.dead:
         return "Nothing in this picture moves the score: its gradient is zero."
+    if desk.choice.space == "latent" and desk.choice.mask == ():
+        return "Tick the latents that may move."
     before = classes[desk.decided] if desk.decided >= 0 else "no class"
     after = classes[moved.decided] if moved.decided >= 0 else "no class"
     if moved.epsilon == 0:
@@ -42,6 +44,8 @@ def seen_in_words(desk: AttackDesk, moved: Moved, atlas: LatentAtlas | None) -> 
     else:
         what = "each pixel moves by ε the way that counts most"
     start = f"{before} becomes {after}" if before != after else f"still {before}"
+    lead = desk.lead_of
+    scored = "" if lead is None else f" The score is the lead of {lead} over the next."
     latents = desk.moved_latents(moved.epsilon)
     told = ""
     if latents is not None and atlas is not None:
@@ -49,7 +53,7 @@ def seen_in_words(desk: AttackDesk, moved: Moved, atlas: LatentAtlas | None) -> 
         top = sorted(active, key=lambda d: -abs(latents[d]))[:2]
         named = [f"{atlas[d].label} {latents[d]:+.2f}" for d in top if latents[d]]
         told = f" Its code moves most in {' and '.join(named)}." if named else ""
-    return f"{start[0].upper()}{start[1:]}: {what}.{told}"
+    return f"{start[0].upper()}{start[1:]}: {what}.{told}{scored}"
 
 
 def smallest_in_words(desk: AttackDesk, epsilon: float) -> str:
