@@ -92,6 +92,14 @@ def test_a_cell_is_attacked_shown_blended_and_put_back(
     assert np.abs(shown["difference"].data).max() == pytest.approx(0.2)
     low, high = shown["difference"].contrast_limits
     assert low == -high
+    panel.play()
+    panel._next_frame()
+    assert panel.epsilon.value == 0
+    panel._next_frame()
+    assert panel.epsilon.value == pytest.approx(1 / 24, abs=1e-3)
+    panel.play()
+    assert not panel._timer.isActive()
+    panel.epsilon.set_value(0.2)
     panel.undo()
     assert len(viewer.layers) == before
     # Away from its class, as code.

@@ -167,7 +167,8 @@ def robustness(
     bundles = [find_bundle(bench, one, on_event) for one in usual(bench, sources)]
     classes = bundles[0].classes
     rows, y = _labelled(bench, labels, classes, cells, most, seed)
-    found, noises, scales, notes, units = [], [], [], [], ""
+    found: list[ModelRobustness] = []
+    noises, scales, notes, units = [], [], [], ""
     for bundle in sorted(bundles, key=lambda one: one.scheme):
         token.raise_if_cancelled()
         if bundle.classes != classes:
