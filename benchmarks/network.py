@@ -32,15 +32,20 @@ from napari_cellsci.explain.topology import Node, Topology
 from napari_cellsci.explain.wording import in_words
 from napari_cellsci.panels._pictures import limits_of, to_image, to_pixels
 from napari_cellsci.panels._theme import theme_of
-from napari_cellsci.panels.network.drawn import Drawn
+from napari_cellsci.panels.network.drawn import ClassLook, Drawn
 from napari_cellsci.panels.network.film_view import FilmView
 from napari_cellsci.panels.network.response_picture import ResponsePicture
 from napari_cellsci.panels.network.response_view import ResponseView
 from napari_cellsci.panels.network.view import NetworkView
+from napari_cellsci.panels.score.summary import SIGNS
 from napari_cellsci.viewer.colors import NEGATIVE, POSITIVE, ScoreScale
 
 SIZES = (32, 16, 16, 16, 1)
 CLASSES = ("interphase", "metaphase")
+LOOKS = (
+    ClassLook(CLASSES[0], SIGNS[0], NEGATIVE),
+    ClassLook(CLASSES[1], SIGNS[1], POSITIVE),
+)
 WIDTH, HEIGHT = 340, 320
 
 
@@ -92,7 +97,7 @@ def measure(title: str, topology: Topology, rounds: int) -> None:
     view = NetworkView(theme)
     view.resize(WIDTH, HEIGHT)
     scale = ScoreScale(3.0, NEGATIVE, POSITIVE)
-    drawn = Drawn(reading, book, CLASSES, (NEGATIVE, POSITIVE), scale, pictures)
+    drawn = Drawn(reading, book, LOOKS, (scale,), pictures)
     view.show()
     view.show_drawn(drawn)
     QApplication.processEvents()

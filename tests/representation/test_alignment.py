@@ -41,11 +41,12 @@ def encoder(**settings: Any) -> Encoder:
     return Encoder(CropSpec(size=32, fov_px=32), config, new_network(config, 1, 32))
 
 
-def codes(seed: int, n: int = 400) -> tuple[np.ndarray, np.ndarray]:
+def codes(seed: int, n: int = 400) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     rng = np.random.default_rng(seed)
     after = rng.normal(size=(n, LATENT))
     change = rng.normal(size=(n, LATENT)) @ rng.normal(size=(LATENT, LATENT)) / 4
-    return after + change - (after + change).mean(0), after - after.mean(0)
+    before = after + change - (after + change).mean(0)
+    return before, after - after.mean(0), rng.uniform(0, 1, LATENT)
 
 
 @settings(deadline=None, max_examples=20)
@@ -68,8 +69,20 @@ def test_the_direction_that_nothing_around_changes_comes_first() -> None:
     turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
     before = np.column_stack([cell, around]) @ turn.T
     after = np.column_stack([cell, 0.1 * rng.normal(size=5000)]) @ turn.T
-    found = in_place(most_kept(before, after))
+    found = in_place(most_kept(before, after, np.zeros(2)))
     np.testing.assert_allclose(found, turn, atol=0.02)
+
+
+def test_a_faint_echo_in_an_unused_latent_is_left_there() -> None:
+    rng = np.random.default_rng(4)
+    cell, around = rng.normal(size=(2, 5000))
+    before = np.column_stack([cell, around, 0.2 * cell])
+    after = np.column_stack([cell, 0.1 * around, 0.2 * cell])
+    noise = np.array([0.05, 0.05, 0.95])
+    found = in_place(most_kept(before, after, noise))
+    np.testing.assert_allclose(found, np.eye(3), atol=0.06)
+    # Of the means alone, every mixture of the cell and its echo outlasts all.
+    assert abs(in_place(most_kept(before, after, np.zeros(3)))[0, 0]) < 0.99
 
 
 @pytest.mark.parametrize("seed", range(3))

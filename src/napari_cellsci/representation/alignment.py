@@ -6,8 +6,9 @@ them. Among these the objective hardly prefers one basis to another, for any rot
 leaves a standard normal prior and the pixels as they were. So the basis is chosen by an
 experiment: everything around the cell is erased (`surroundings`), and the first latent
 of each representation becomes the direction that changes least by it, as measured by
-the correlation before and after; the next the best among those orthogonal to it, and so
-on. Rotations are folded into the weights. Nothing needs to be known of the cells.
+the correlation of samples before and after; the next the best among those orthogonal to
+it, and so on. Samples, not means: a latent that is hardly used may faintly echo another,
+and its mean alone would look as good as the other's. Rotations are folded into the weights. Nothing needs to be known of the cells.
 """
 
 from __future__ import annotations
@@ -69,16 +70,18 @@ def aligned(encoder: Encoder, crops: NDArray[Any]) -> Encoder:
         return encoder
     alone = without_surroundings(crops[both], own[both], others[both])
     before, after = (centred(encoder.encode(x)) for x in (crops[both], alone))
-    return rotated(encoder, rotation(before, after))
+    return rotated(encoder, rotation(before, after, noise_of(encoder, crops[both])))
 
 
-def rotation(before: Array, after: Array) -> Array:
+def rotation(before: Array, after: Array, noise: Array) -> Array:
     """Return the rotation (D, D) of latents, whose columns are the new directions.
 
     Parameters
     ----------
     before, after : array (n, D)
         Centred latents of crops, and of the same crops without their surroundings.
+    noise : array (D,)
+        Mean variance of their posteriors.
     """
     latent = before.shape[1]
     kinds = layout(latent)
@@ -87,7 +90,7 @@ def rotation(before: Array, after: Array) -> Array:
     for kind in ("A1", "A2", "B1", "B2"):
         own = [i for i in range(latent) if kinds[i] == kind and active[i]]
         if len(own) > 1:
-            turned = most_kept(before[:, own], after[:, own])
+            turned = most_kept(before[:, own], after[:, own], noise[own])
             result[np.ix_(own, own)] = in_place(turned)
     x = [i for i, kind in enumerate(kinds) if kind == "Ex" and active[i]]
     y = [i + 1 for i in x]
@@ -97,16 +100,17 @@ def rotation(before: Array, after: Array) -> Array:
     return result
 
 
-def most_kept(before: Array, after: Array) -> Array:
+def most_kept(before: Array, after: Array, noise: Array) -> Array:
     """Return orthonormal directions (k, k), by how well each outlasts the erasing.
 
-    The first maximises the covariance of before and after over their mean variance;
-    each further one does so among the directions orthogonal to those before it.
+    The first maximises the covariance of before and after (n, k) over the mean variance
+    of their samples, to which the posteriors add `noise` (k,); each further one does so
+    among the directions orthogonal to those before it.
     """
     from scipy.linalg import eigh, null_space
 
     shared = before.T @ after + after.T @ before
-    total = before.T @ before + after.T @ after
+    total = before.T @ before + after.T @ after + 2 * len(before) * np.diag(noise)
     chosen = np.zeros((len(shared), 0))
     free = np.eye(len(shared))
     while free.shape[1]:
@@ -172,6 +176,13 @@ def in_place(turned: Array) -> Array:
     columns = linear_sum_assignment(-np.abs(turned))[1]
     ordered = turned[:, columns]
     return np.asarray(ordered * np.where(np.diag(ordered) < 0, -1.0, 1.0))
+
+
+@torch.inference_mode()
+def noise_of(encoder: Encoder, crops: NDArray[Any]) -> Array:
+    """Return the mean variance of the posteriors of raw crops, latent by latent."""
+    logvar = encoder.network.encoder(encoder.normalise(crops))[1]
+    return np.asarray(logvar.exp().mean(0).cpu(), np.float64)
 
 
 def centred(latents: NDArray[Any]) -> Array:
