@@ -61,13 +61,24 @@ STAGE: dict[str, Any] = {
     "focus": 0.95,
     "learning_rate": 1.5e-3,
 }
+SHAPES: dict[str, Any] = {
+    "steps": 2_000,
+    "sigma_x": 0.6,
+    "beta_warmup": 0.0,
+    "coarse": 2.0,
+    "surround": 8.0,
+}
 STAGES: tuple[dict[str, Any], ...] = (
     {"steps": 8_000, "sigma_x": 0.9},
     {"steps": 4_500, "sigma_x": 0.6, "beta_warmup": 0.0},
     {"steps": 2_500, "sigma_x": 0.6, "beta_warmup": 0.0, "learning_rate": 1.0e-3},
     {"steps": 2_500, "sigma_x": 0.6, "beta_warmup": 0.0, "learning_rate": 6.0e-4},
+    {**SHAPES, "steps": 2_500, "coarse": 4.0, "surround": 0.0, "learning_rate": 1.2e-3},
+    {**SHAPES, "learning_rate": 1.2e-3},
+    {**SHAPES, "learning_rate": 6.0e-4},
 )
-"""Latents find what they stand for while pixels count for little, then get precise."""
+"""Latents find what they stand for while pixels count for little, then get precise; in
+the end shape counts most, and elongation becomes the cell's own."""
 OOD_CELLS = 8_000
 """Cells by which the bundle knows what is usual."""
 HEAD_CELLS = 110_000

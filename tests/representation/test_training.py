@@ -145,6 +145,25 @@ def test_symmetry_is_learnt_and_resumes_exactly(
     assert last[0]["active"] > 0
 
 
+def test_a_second_look_among_other_cells_shapes_the_latents(
+    crops: Crops, spec: CropSpec, small: dict[str, Any]
+) -> None:
+    settings = {**small, "steps": 25, "symmetry": 1.0, "learning_rate": 1e-2}
+    found = {}
+    for weight in (0.0, 1e-9, 1e5):
+        listener = Listener()
+        config = EncoderConfig(**settings, surround=weight)
+        encoder = train_encoder(crops, spec, config, on_event=listener)
+        found[weight] = encoder, [m.get("heed") for m in listener.losses.values()]
+    (plain, none), (seen, free), (asked, less) = found.values()
+    assert set(none) == {None}
+    np.testing.assert_allclose(
+        plain.encode(crops[:9]), seen.encode(crops[:9]), atol=1e-4
+    )
+    assert less[-1] < 0.5 * free[-1]
+    assert not same(asked, plain)
+
+
 def test_a_finished_run_resumes_to_its_encoder(
     crops: Crops, spec: CropSpec, small: dict[str, Any], tmp_path: Path
 ) -> None:

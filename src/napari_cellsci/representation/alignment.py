@@ -6,9 +6,10 @@ them. Among these the objective hardly prefers one basis to another, for any rot
 leaves a standard normal prior and the pixels as they were. So the basis is chosen by an
 experiment: everything around the cell is erased (`surroundings`), and the first latent
 of each representation becomes the direction that changes least by it, as measured by
-the correlation of samples before and after; the next the best among those orthogonal to
-it, and so on. Samples, not means: a latent that is hardly used may faintly echo another,
-and its mean alone would look as good as the other's. Rotations are folded into the weights. Nothing needs to be known of the cells.
+the correlation of samples before and after; the next the best among those orthogonal
+to it, and so on. Samples, not means: a latent that is hardly used may faintly echo
+another, and by its mean alone it would look as good. Rotations are folded into the
+weights. Nothing needs to be known of the cells.
 """
 
 from __future__ import annotations

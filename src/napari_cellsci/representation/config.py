@@ -79,16 +79,22 @@ _CHOICES: dict[str, Any] = {
     "precision": Precision,
     "schedule": Schedule,
 }
-_WEIGHTS = ("alpha", "beta", "gamma", "symmetry", "label_weight", "weight_decay")
+_WEIGHTS = (
+    *("alpha", "beta", "gamma", "symmetry", "surround", "coarse"),
+    *("label_weight", "weight_decay"),
+)
 _ARCHITECTURE = ("latent", "filters", "hidden", "activation", "decoder")
 _GAN_WEIGHTS = ("information", "roth", "roth_end")
-_LATER = ("kind", "networks", "pixels", "noise", *_GAN_WEIGHTS, "roth_every", "dropout")
+_LATER = (
+    *("kind", "networks", "pixels", "surround", "coarse"),
+    *("noise", *_GAN_WEIGHTS, "roth_every", "dropout"),
+)
 """Written down only where they differ from the default, so that the descriptions and
 hashes of encoders that were made before they existed stay what they were."""
 _NOT_OF_KIND = {
     "tcvae": (),
     "bvae": ("quantise",),
-    "infogan": ("quantise", "symmetry", "label_weight", "focus"),
+    "infogan": ("quantise", "symmetry", "surround", "coarse", "label_weight", "focus"),
 }
 
 
@@ -185,6 +191,14 @@ class EncoderConfig:
         sigma_x then has no part. It is lenient: about a Gaussian whose deviation is
         half the range, so that a beta of 1 presses as 16 does on z-scores clipped at 4
         with sigma_x 1.
+    surround : float
+        Weight of what latents of elongation give away of the surroundings, found by
+        exchanging these between crops (`second_look`); needs symmetry, which tells
+        which latents are meant. Elongation then is the cell's own.
+    coarse : float
+        Weight of the error of crops averaged over 4×4 pixels, added to that of the
+        pixels: more of the code is then spent on shape, less on texture. Not of
+        Bernoulli pixels.
     noise : int
         InfoGAN: numbers beside the code that the generator may use as it likes.
     information : float
@@ -232,6 +246,8 @@ class EncoderConfig:
     kind: Kind = "tcvae"
     networks: Networks = "plain"
     pixels: Pixels = "gaussian"
+    surround: float = 0.0
+    coarse: float = 0.0
     noise: int = 1
     information: float = 1.0
     roth: float = 2.0
@@ -276,6 +292,10 @@ class EncoderConfig:
         for name in _NOT_OF_KIND[self.kind]:
             value = getattr(self, name)
             _require(name, value, not value, f"0 for an encoder of kind {self.kind}")
+        led = not self.surround or bool(self.symmetry)
+        _require("surround", self.surround, led, "0 without symmetry")
+        plain = not self.coarse or self.pixels == "gaussian"
+        _require("coarse", self.coarse, plain, "0 with Bernoulli pixels")
         if self.kind == "infogan":
             alone = self.precision == "32-true"
             _require("precision", self.precision, alone, "32-true for an InfoGAN")
@@ -337,7 +357,8 @@ class EncoderConfig:
 
         Its architecture, and what keeps the meaning of its latents in place.
         """
-        return {**self.architecture, "symmetry": self.symmetry, "focus": self.focus}
+        kept = ("symmetry", "surround", "focus", "coarse")
+        return {**self.architecture, **{name: getattr(self, name) for name in kept}}
 
     def beta_at(self, step: int) -> float:
         """Weight of the total correlation (``bvae``: of KL) at a step, from 0."""

@@ -19,6 +19,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 from torch.autograd.function import once_differentiable
+from torch.nn import functional as F
 
 from napari_cellsci.errors import InputError
 from napari_cellsci.representation.config import Estimator
@@ -27,6 +28,8 @@ _LOG_2PI = math.log(2 * math.pi)
 _FLOOR = -60.0
 """Log shares below this are raised to it: they change no sum in float64, and the
 denormal numbers they would become make a CPU several times slower."""
+COARSE = 4
+"""Pixels of a crop's side over which `coarse_error` averages."""
 
 
 class Terms(NamedTuple):
@@ -238,6 +241,22 @@ def reconstruction_error(
     squares = (x - recon).square()
     error = (squares if weights is None else squares * weights).sum() / len(x)
     return error / (2 * sigma_x**2)
+
+
+def coarse_error(
+    x: Tensor, recon: Tensor, sigma_x: float, weights: Tensor | None = None
+) -> Tensor:
+    """Return the error of crops averaged over `COARSE` × `COARSE` pixels (nats).
+
+    An error that is the same all over such a block counts as much here as in
+    `reconstruction_error`, noise and fine texture count little: what is added by it
+    speaks for shape. Parameters as there; weights may be one for each channel.
+    """
+    if weights is not None:
+        weights = F.avg_pool2d(weights.reshape(-1, 1, *weights.shape[-2:]), COARSE)
+        weights = weights[:, 0] if len(weights) > 1 else weights[0, 0]
+    blocks, again = F.avg_pool2d(x, COARSE), F.avg_pool2d(recon, COARSE)
+    return COARSE**2 * reconstruction_error(blocks, again, sigma_x, weights)
 
 
 def focus_weights(size: int, focus: float) -> Tensor:

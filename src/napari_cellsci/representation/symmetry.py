@@ -133,9 +133,17 @@ def symmetry_loss(
     """
     mu = turn_latents(mu, elements)
     logvar = permute_variances(logvar, elements)
-    squared = (mu - turned_mu).square()
-    ratio = logvar - turned_logvar
-    both = squared * (torch.exp(-logvar) + torch.exp(-turned_logvar))
+    return divergence(mu, logvar, turned_mu, turned_logvar)
+
+
+def divergence(mu: Tensor, logvar: Tensor, mu2: Tensor, logvar2: Tensor) -> Tensor:
+    """Return half the sum of KL both ways between diagonal Gaussians (n, D).
+
+    Nats, the mean over the n.
+    """
+    squared = (mu - mu2).square()
+    ratio = logvar - logvar2
+    both = squared * (torch.exp(-logvar) + torch.exp(-logvar2))
     spread = torch.exp(ratio) + torch.exp(-ratio) - 2
     return 0.25 * (both + spread).sum(1).mean()
 

@@ -17,6 +17,7 @@ from napari_cellsci.representation.losses import (
     Loss,
     beta_tcvae_loss,
     beta_vae_loss,
+    coarse_error,
     focus_weights,
     gaussian_tc,
     reconstruction_error,
@@ -25,12 +26,10 @@ from napari_cellsci.representation.networks import Posterior
 from napari_cellsci.representation.pixels import bernoulli_error
 from napari_cellsci.representation.quantise import information, quantised_loss
 from napari_cellsci.representation.run import COLLAPSE_STEP, TrainingRun
-from napari_cellsci.representation.symmetry import symmetry_loss
-from napari_cellsci.representation.views import N_VIEWS, dihedral_each
+from napari_cellsci.representation.second_look import asymmetry, heed, look_again
+from napari_cellsci.representation.views import N_VIEWS
 
 CHUNK = 64
-_TURNED_EVERY = 4
-"""Where symmetry is asked for, one crop in four is encoded in a second view."""
 
 
 class VAERun(TrainingRun):
@@ -73,13 +72,13 @@ class VAERun(TrainingRun):
         -------
         dict of float
             ``loss``, ``recon`` (nats per crop), ``mse`` (per normalised pixel, with
-            ``focus`` weighted by it), ``kl`` and, of a β-TCVAE, ``mi``, ``tc``, ``dw``
-            (nats) of the batch and the ``beta`` in force, with ``symmetry`` also this
-            process's ``asymmetry``, with labels its ``label_loss`` (nats); from the
-            last look at the validation crops ``val_mse``, ``val_kl``, ``gaussian_tc``
-            (nats) and ``active``, the number of latents in use, and ``variety``, the
-            standard deviation of the reconstructions among crops relative to the crops'
-            own.
+            ``focus`` and ``coarse`` as they weigh it), ``kl`` and, of a β-TCVAE,
+            ``mi``, ``tc``, ``dw`` (nats) of the batch and the ``beta`` in force, with
+            ``symmetry`` also this process's ``asymmetry``, with ``surround`` its
+            ``heed``, with labels its ``label_loss`` (nats); from the last look at the
+            validation crops ``val_mse``, ``val_kl``, ``gaussian_tc`` (nats) and
+            ``active``, the number of latents in use, and ``variety``, the standard
+            deviation of the reconstructions among crops relative to the crops' own.
 
         Raises
         ------
@@ -87,26 +86,28 @@ class VAERun(TrainingRun):
             If the loss is no longer finite, or no latent carries information.
         """
         x, noise, rows, labels = self._next_batch()
-        chosen, elements = self._turned_again(rows)
         n = len(x)
-        if len(chosen):
-            x = torch.cat([x, dihedral_each(x[chosen], elements)])
+        again = look_again(x, self._elements(rows), bool(self.config.surround))
+        if again is not None:
+            x = torch.cat([x, again.crops])
         for group in self.adam.param_groups:
             group["lr"] = self._learning_rate()
         beta = self.config.beta_at(self.step)
         recon, z, mu, logvar, logits = self.model(x, noise)
         loss = self._loss(x[:n], Posterior(recon, z, mu[:n], logvar[:n]), beta, rows)
         objective, extra = loss.loss, dict[str, float]()
-        if len(chosen):
-            asymmetry = symmetry_loss(
-                mu[chosen], logvar[chosen], mu[n:], logvar[n:], elements
-            )
-            objective = objective + self.config.symmetry * asymmetry
-            extra["asymmetry"] = float(asymmetry.detach())
+        asked: dict[str, tuple[float, Tensor]] = {}
+        if again is not None and len(again.turned):
+            unturned = asymmetry(mu, logvar, again)
+            asked["asymmetry"] = self.config.symmetry, unturned
+        if again is not None and len(again.moved):
+            asked["heed"] = self.config.surround, heed(mu, logvar, again)
         if labels is not None:
             told = self._label_loss(logits, labels, rows)
-            objective = objective + self.config.label_weight * told
-            extra["label_loss"] = float(told.detach())
+            asked["label_loss"] = self.config.label_weight, told
+        for name, (weight, term) in asked.items():
+            objective = objective + weight * term
+            extra[name] = float(term.detach())
         self.optimiser.zero_grad()
         self.fabric.backward(objective)
         self.optimiser.step()
@@ -124,23 +125,13 @@ class VAERun(TrainingRun):
         # Gradients are averaged over processes.
         return cast(Tensor, total * (self.fabric.world_size / max(known, 1)))
 
-    def _turned_again(self, rows: slice) -> tuple[Tensor, Tensor]:
-        """Choose which of this process's crops are seen in a second view, and in which.
-
-        Returns
-        -------
-        chosen : Tensor (m,) of int
-            Rows among this process's crops; none unless symmetry is asked for.
-        elements : Tensor (m,) of int
-        """
-        here = torch.arange(rows.start, rows.stop)
+    def _elements(self, rows: slice) -> Tensor | None:
+        """Return by which view to turn each of this process's crops, if by any."""
         if not self.config.symmetry:
-            return here[:0], here[:0]
-        total = len(here) * self.fabric.world_size
+            return None
+        total = (rows.stop - rows.start) * self.fabric.world_size
         every = torch.randint(1, N_VIEWS, (total,), generator=self.noise)
-        chosen = torch.nonzero(here % _TURNED_EVERY == 0).flatten()
-        device = self.fabric.device
-        return chosen.to(device), every[here[chosen]].to(device)
+        return every[rows]
 
     def _loss(self, x: Tensor, p: Posterior, beta: float, rows: slice) -> Loss:
         c = self.config
@@ -176,7 +167,11 @@ class VAERun(TrainingRun):
         if scale is not None:
             unit = scale.to_unit(x)
             return bernoulli_error(unit, recon, self._weights)
-        return reconstruction_error(x, recon, self.config.sigma_x, self._weights)
+        sigma_x, coarse = self.config.sigma_x, self.config.coarse
+        error = reconstruction_error(x, recon, sigma_x, self._weights)
+        if coarse:
+            error = error + coarse * coarse_error(x, recon, sigma_x, self._weights)
+        return error
 
     def _read(self, loss: Loss, x: Tensor, recon: Tensor) -> dict[str, float]:
         """Read the terms of a step; refuse to go on if they are not finite."""

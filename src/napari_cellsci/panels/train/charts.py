@@ -109,6 +109,7 @@ _ENCODER = (
             Line("loss", "objective", BLUE),
             Line("recon", "reconstruction", GREEN),
             Line("asymmetry", "asymmetry", PURPLE),
+            Line("heed", "heed of surroundings", SKY),
             Line("label_loss", "labels", VERMILION),
             Line("beta", "β", YELLOW, main=False),
         ),

@@ -115,7 +115,8 @@ _NOT_ASKED = {
     "infogan": (
         *_OF_TC,
         *("activation", "decoder", "networks", "pixels", "sigma_x"),
-        *("beta", "beta_warmup", "symmetry", "focus", "quantise"),
+        *("beta", "beta_warmup", "symmetry", "surround", "focus", "coarse"),
+        *("quantise",),
         *("label_weight", "label_hidden", "precision"),
     ),
 }
