@@ -127,8 +127,8 @@ def new_setting(encoder: Encoder, cells: KnownCells) -> Setting:
     views = encoder.encode(cells.crops, views=True)
     movies = cells.groups // 1_000_000
     late = movies >= SEED + MOVIES * 2 // 3
-    parts = [even(views, cells, rows) for rows in (~late, late)]
-    return Setting(*parts, kinds_of(views[:, 0], cells, encoder.active))
+    train, test = (even(views, cells, rows) for rows in (~late, late))
+    return Setting(train, test, kinds_of(views[:, 0], cells, encoder.active))
 
 
 def even(views: np.ndarray, cells: KnownCells, allowed: np.ndarray) -> Split:
