@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import shutil
+import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -151,3 +153,31 @@ def test_formulas_that_cannot_classify_are_refused(
     assert said in run("formula", project, *formulas, code=2).stderr
     with Project.open(project) as opened:
         assert "formula" not in [info.name for info in opened.bundles]
+
+
+def test_two_windows_search_the_same_project_at_once(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    together = threading.Barrier(2, timeout=60)
+
+    class Meeting(Oracle):
+        def search(self, *given, **rest) -> Found:
+            together.wait()  # both are under way, and both mean the same free name
+            return super().search(*given, **rest)
+
+    monkeypatch.setattr(
+        "napari_cellsci.heads.formula.find_engine", lambda name, **rest: Meeting()
+    )
+
+    def window(first: str) -> str:
+        with Project.open(project) as opened:
+            return opened.discover(runs=2, inputs=[first]).name
+
+    with ThreadPoolExecutor(2) as pool:
+        names = list(pool.map(window, ("z1", "z3")))
+    assert sorted(names) == ["scheme4-1", "scheme4-1-1"]
+    with Project.open(project) as opened:
+        for name, read in zip(names, ([1], [3]), strict=True):
+            bundle = opened.bundle(name)
+            assert bundle.record["inputs"] == read
+            assert len(opened.score(name).table) == len(opened.cells)
