@@ -93,6 +93,10 @@ def test_numbers_stand_alone_where_they_can() -> None:
         "-z3": "metaphase where z3 is at most 0; else interphase.",
         "z3 - 2 + z29": "metaphase where z3 + z29 is at least 2; else interphase.",
         "z3 + 0.5 - z29": "metaphase where z3 + 0.5 is at least z29; else interphase.",
+        "-1.6*z3 - z29*2 - 5": "metaphase where 1.6 · z3 + z29 · 2 is at most −5; "
+        "else interphase.",
+        "-2*z3*(z29 - 1) - 1": "metaphase where 2 · z3 · (z29 − 1) is at most −1; "
+        "else interphase.",
         "1 - z3 - 3 + z29": "metaphase where z29 is at least z3 + 2; else interphase.",
     }
     for text, said in cases.items():

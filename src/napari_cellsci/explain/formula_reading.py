@@ -292,7 +292,9 @@ def _balance(
     free = 0.0
     for term in expression.terms():
         if term.expression.names:
-            sides[term.sign].append(term.expression.pretty(names=names))
+            said = term.expression.pretty(names=names)
+            negative = said.startswith("−")
+            sides[-term.sign if negative else term.sign].append(said.removeprefix("−"))
         else:
             free += term.sign * float(term.expression())
     if not (sides[1] and sides[-1]):

@@ -129,15 +129,22 @@ def in_words(
     return [
         (
             f"{region.name}, {region.share:.0%} of the cells, where",
-            [_written(region.name, border, label) for border in region.borders],
+            _lines(region, label),
         )
         for region in found
     ]
 
 
-def _written(own: str, border: Border, label: Callable[[str], str]) -> str:
-    inequality = border.inequality
-    if inequality.size > PRINTABLE:
-        return f"f({own}) ≥ f({border.rival})"
-    names = {name: label(name) for name in inequality.names}
-    return f"{inequality.pretty(names=names)} ≥ 0 (else rather {border.rival})"
+def _lines(region: Region, label: Callable[[str], str]) -> list[str]:
+    lines, long = [], []
+    for border in region.borders:
+        inequality = border.inequality
+        if inequality.size > PRINTABLE:
+            long.append(f"f({border.rival})")
+            continue
+        names = {name: label(name) for name in inequality.names}
+        what = inequality.pretty(names=names)
+        lines.append(f"{what} ≥ 0 (else rather {border.rival})")
+    if long:
+        lines.append(f"f({region.name}) ≥ {', '.join(long)}")
+    return lines
