@@ -166,7 +166,7 @@ def main() -> int:
         ]
         service = label.service
         service.learns = False
-        rows = [(turn * 7919 + 13) % session.n_cells for turn in range(60)]
+        rows = [(turn * 7919 + 13) % session.n_cells for turn in range(90)]
         service.live = Live(
             None, None, [Pick(row, "new", "") for row in rows], classes=project.classes
         )
@@ -178,14 +178,19 @@ def main() -> int:
         def select(turn: int) -> None:
             session.select((turn * 7919 + 13) % session.n_cells, go=True)
 
-        navigator = session.service(Navigator)
+        navigator, overlay = session.service(Navigator), session.service(Overlay)
 
         def arrive(turn: int) -> None:
             select(turn)
-            navigator.arrive()
+            overlay.catch_up()
+
+        def key_and_arrive(turn: int) -> None:
+            key(turn)
+            overlay.catch_up()
 
         for name, deed in (
             ("key to next cell", key),
+            ("key to next cell, panels and movie", key_and_arrive),
             ("selection change, all panels", select),
             ("selection change, panels and movie", arrive),
         ):

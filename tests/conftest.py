@@ -23,6 +23,14 @@ def real_data() -> Path:
     return Path(folder)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _own_settings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Keep what tests remember apart from the settings of whoever runs them."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CELLSCI_CONFIG", str(tmp_path_factory.mktemp("settings")))
+        yield
+
+
 @pytest.fixture(autouse=True)
 def _threads() -> Iterator[None]:
     """Give torch back the cores it had: verbs choose for the process they are in.

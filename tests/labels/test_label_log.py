@@ -240,6 +240,40 @@ def test_a_nameless_system_still_has_an_annotator(
     assert who_module.login_name() == "unknown"
 
 
+def test_the_annotator_is_remembered_for_other_projects_and_commands(
+    labels: Labels,
+    again: Again,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("CELLSCI_CONFIG", str(tmp_path / "of" / "ada"))
+    assert again("").who == who_module.login_name()
+    who_module.remember_annotator("Ada Lovelace")
+    assert again("").who == "Ada Lovelace"
+    assert labels.who != "Ada Lovelace"  # whoever labels already goes on as before
+    (tmp_path / "of" / "ada" / "annotator.txt").write_bytes(b"\xff\x00")
+    assert again("").who == who_module.login_name()
+
+
+def test_a_name_that_cannot_be_kept_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("CELLSCI_CONFIG", str(tmp_path / "file" / "deeper"))
+    with pytest.raises(ProjectError, match="a file stands where a folder is needed"):
+        who_module.remember_annotator("Ada")
+
+
+def test_the_history_gives_the_latest_actions_alone(labels: Labels) -> None:
+    for row in range(5):
+        labels.set(row, "metaphase")
+    labels.undo()
+    whole, latest = labels.history(), labels.history(2)
+    pd.testing.assert_frame_equal(whole.tail(2), latest)
+    last = labels._state.actions[int(latest.index[-1])]
+    assert labels.told(last) == "undid: 1 cell → metaphase"
+
+
 def test_the_log_is_exported_as_a_table_that_imports(
     labels: Labels, again: Again, tmp_path: Path
 ) -> None:

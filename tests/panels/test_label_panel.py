@@ -13,6 +13,7 @@ from qtpy.QtWidgets import QApplication
 
 import napari_cellsci
 from napari_cellsci.labels.queue import Pick
+from napari_cellsci.labels.who import annotator, remember_annotator
 from napari_cellsci.panels.gallery.panel import GalleryPanel
 from napari_cellsci.panels.label import contents, walk
 from napari_cellsci.panels.label.panel import LabelPanel
@@ -210,6 +211,25 @@ def test_keys_work_while_any_of_our_layers_is_active(
         assert mitosis.labels.get(number) is None
         assert getattr(layer, "mode", None) == mode
     assert not {"1", "2"} & {str(key) for key in raw.keymap}
+
+
+def test_another_annotator_is_remembered_and_disagreements_are_listed(
+    panel: LabelPanel, session: Session, mitosis: Any
+) -> None:
+    labels, box = mitosis.labels, panel.ways_box
+    first = labels.who
+    labels.set_many([3, 4, 5], "interphase")
+    box.who.setText("Bob")
+    box.who.editingFinished.emit()
+    assert labels.who == annotator() == "Bob"
+    labels.set_many([4, 5], "metaphase")
+    labels.set(3, "interphase")
+    panel.tabs.setCurrentIndex(1)
+    between = [card for card in panel.list.cards if "Bob" in card.detail]
+    assert [card.row for card in between] == [4, 5]
+    assert between[0].detail == f"Bob: metaphase; {first}: interphase"
+    assert "agree on 1 of 3 cells" in box.agreement.text()
+    remember_annotator(first)
 
 
 def test_layers_of_others_keep_their_keys(

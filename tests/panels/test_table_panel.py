@@ -101,6 +101,8 @@ def test_lines_and_selection_are_one_with_the_session(
     assert np.all(np.diff(scores.score[table.model.rows]) <= 0)
     session.select(9)
     assert table.selected_rows().tolist() == [9]
+    table.view.sortByColumn(names.index("frame"), Qt.SortOrder.DescendingOrder)
+    assert table.selected_rows().tolist() == [9]  # it moved along
     session.select_many([1, 2, 30])
     assert sorted(table.selected_rows().tolist()) == [1, 2, 30]
     table.view.selectRow(5)

@@ -243,10 +243,42 @@ def test_the_ring_surrounds_the_track_of_the_current_cell(
     ring, table = by_role(viewer)["ring"], session.table
     assert table is not None
     session.select(5)
+    overlay.catch_up()
     rows = table.rows_of_track(5)
     assert sorted(ring.data[:, 0].tolist()) == sorted(table.t[rows].tolist())
     session.select(None)
+    overlay.catch_up()
     assert len(ring.data) == 0
+
+
+def test_of_cells_that_are_run_through_only_the_last_is_ringed(
+    viewer: Any, session: Session, overlay: Overlay
+) -> None:
+    ring, drawn = by_role(viewer)["ring"], []
+    ring.events.set_data.connect(drawn.append)
+    for row in (3, 4, 5):
+        session.select(row, go=True)
+    assert not drawn
+    overlay.catch_up()
+    assert session.table is not None
+    assert len(ring.data) == len(session.table.rows_of_track(5))
+
+
+def test_a_label_is_drawn_once_with_the_next_cell(
+    viewer: Any, session: Session, overlay: Overlay
+) -> None:
+    markers, drawn = by_role(viewer)["markers"], []
+    first, last = (int(session.table.rows_at(session.movie, t)[0]) for t in (0, 5))
+    session.select(first, go=True)
+    overlay.catch_up()
+    markers.events.set_data.connect(drawn.append)
+    session.project.labels.set(first, "metaphase")
+    session.select(last, go=True)
+    overlay.catch_up()
+    assert len(drawn) == 1
+    session.project.labels.set(last, "metaphase")
+    overlay.catch_up()
+    assert len(drawn) == 2
 
 
 def test_of_very_many_selected_cells_those_of_the_present_frame_are_ringed(
@@ -261,6 +293,7 @@ def test_of_very_many_selected_cells_those_of_the_present_frame_are_ringed(
     session.select_many(range(session.n_cells))
     for t in (0, 3):
         session.service(Navigator).show_frame(t)
+        overlay.catch_up()
         assert len(ring.data) == (table.t == t).sum()
         assert set(ring.data[:, 0]) == {t}
 

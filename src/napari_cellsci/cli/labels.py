@@ -17,7 +17,10 @@ labels_app = typer.Typer(
 )
 Who = Annotated[
     str | None,
-    typer.Option("--annotator", help="In whose name; your login name by default."),
+    typer.Option(
+        "--annotator",
+        help="In whose name; by default the one last set in Label, or your login name.",
+    ),
 ]
 
 
@@ -68,7 +71,7 @@ def history(
         from napari_cellsci.project import Project
 
         with Project.open(project) as opened:
-            table = opened.labels.history().tail(n)
+            table = opened.labels.history(n)
         shown = table[["when", "who", "how", "what"]].copy()
         shown["when"] = shown["when"].str[:19].str.replace("T", " ")
         shown[""] = ["undone" if undone else "" for undone in table["undone"]]
@@ -143,7 +146,7 @@ def _reverse(
                 action = labels.undo() if kind == "undo" else labels.redo()
                 if action is None:
                     break
-                done.append(str(labels.history().loc[action.id, "what"]))
+                done.append(labels.told(action))
             who, counts = labels.who, labels.counts()
         words = "\n".join(f"{kind}: {what}" for what in done)
         nothing = f"{who} has done nothing here that could be {_PAST[kind]}."

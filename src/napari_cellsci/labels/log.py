@@ -16,7 +16,6 @@ from napari_cellsci.disk import whole_file
 from napari_cellsci.errors import InputError
 from napari_cellsci.io.labels_csv import read_labels_csv
 from napari_cellsci.labels import class_log
-from napari_cellsci.labels.agreement import Agreement, agreement_of
 from napari_cellsci.labels.cells import CellIndex, CellName
 from napari_cellsci.labels.class_state import ClassEdit, LabelClass, resolve, trouble
 from napari_cellsci.labels.class_state import visible as visible_classes
@@ -29,15 +28,16 @@ from napari_cellsci.labels.classes import (
 from napari_cellsci.labels.importing import ImportReport, match_rows
 from napari_cellsci.labels.journal import Database, append, read_after
 from napari_cellsci.labels.leaving_out import LeavingOut
+from napari_cellsci.labels.reading import Reading
 from napari_cellsci.labels.state import Action, Kind, LabelState
-from napari_cellsci.labels.tables import history_table, label_table
-from napari_cellsci.labels.who import login_name
+from napari_cellsci.labels.tables import label_table
+from napari_cellsci.labels.who import annotator
 
 HOWS = ("key", "click", "bulk", "import", "api", "suggestion")
 """How a label can have been given."""
 
 
-class Labels(LeavingOut):
+class Labels(Reading, LeavingOut):
     """The labels of one project, kept as an append-only log of actions.
 
     Each action is committed to disk before it shows. Other windows and commands may
@@ -49,7 +49,8 @@ class Labels(LeavingOut):
     cells : callable
         Returns the project's table of cells.
     who : str, optional
-        The annotator; the login name by default.
+        The annotator; by default the name last given on this computer, or the login
+        name.
 
     Attributes
     ----------
@@ -74,7 +75,7 @@ class Labels(LeavingOut):
         self._database = database
         self._cells = cells
         self._index: CellIndex | None = None
-        self.who = who or login_name()
+        self.who = who or annotator()
         self._state = LabelState()
         self._lock = threading.RLock()
         self._seen = -1
@@ -84,16 +85,6 @@ class Labels(LeavingOut):
         self._classes: tuple[LabelClass, ...] = ()
         self._told: tuple[tuple[LabelClass, ...], dict[int, int | None]] | None = None
         self.refresh()
-
-    @property
-    def classes(self) -> tuple[LabelClass, ...]:
-        """All classes: the trained ones in their order, then those only kept."""
-        return self._classes
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """Names of all classes."""
-        return tuple(known.name for known in self._classes)
 
     def set(self, cell: CellName, cls: str, *, how: str = "api") -> None:
         """Say that `cell` is a `cls`.
@@ -155,74 +146,6 @@ class Labels(LeavingOut):
         """Whether this annotator has an action to bring back."""
         return self._state.next_redo(self.who) is not None
 
-    def get(self, cell: CellName) -> str | None:
-        """Return the class of `cell`, or None where it has no label."""
-        return self._called(self._state.values.get(self._cell_index().row(cell)))
-
-    def of_rows(self, rows: Iterable[int]) -> list[str | None]:
-        """Return the classes of cells by row id, None where a cell has no label."""
-        values = self._state.values
-        return [self._called(values.get(row)) for row in rows]
-
-    def __len__(self) -> int:
-        return sum(self.counts().values())
-
-    def as_series(self) -> pd.Series[str]:
-        """Return the class names of the labelled cells, by row id."""
-        return self._series(dict(self._state.values))
-
-    def counts(self) -> dict[str, int]:
-        """Return the number of labelled cells of every class, also where it is 0."""
-        found = dict.fromkeys(self.names, 0)
-        ids, counts = np.unique(
-            list(dict(self._state.values).values()), return_counts=True
-        )
-        for value, count in zip(ids.tolist(), counts.tolist(), strict=True):
-            if name := self._called(value):
-                found[name] += count
-        return found
-
-    def history(self) -> pd.DataFrame:
-        """Return the log, oldest first.
-
-        Returns
-        -------
-        DataFrame
-            Index = action id; columns when (UTC), who, how, kind, n_cells, class
-            (empty where several or none), target, undone, and what it did in words.
-        """
-        names = {known.id: known.name for known in self._known.values()}
-        return history_table(self._state, names)
-
-    def origin(self, row: int) -> Action | None:
-        """Return the action that gave the cell of a row its label, or None."""
-        return self._state.origin(row)
-
-    @property
-    def annotators(self) -> tuple[str, ...]:
-        """Everyone who ever labelled a cell here, in the order of their first label."""
-        actions = list(self._state.actions.values())
-        acted = [a.who for a in actions if a.cells and a.kind != "filter"]
-        return tuple(dict.fromkeys(acted))
-
-    def given_by(self, who: str) -> pd.Series[str]:
-        """Return the classes one annotator last gave, whatever others gave since."""
-        return self._series(self._state.given_by(who))
-
-    def agreement(self, one: str, other: str) -> Agreement:
-        """Compare what two annotators said of the cells both labelled.
-
-        Raises
-        ------
-        InputError
-            If one of them labelled nothing.
-        """
-        for who in (one, other):
-            if who not in self.annotators:
-                known = ", ".join(self.annotators) or "nobody"
-                raise InputError(f"{who!r} has labelled nothing here; {known} has.")
-        return agreement_of(self.given_by(one), self.given_by(other), one, other)
-
     def add_class(
         self, name: str, *, colour: str | None = None, trained: bool = False
     ) -> None:
@@ -263,15 +186,6 @@ class Labels(LeavingOut):
     def use_class(self, name: str, trained: bool) -> None:
         """Take a class into training, or keep it out."""
         self._edit(class_log.using, name, trained)
-
-    def called_now(self, name: str) -> str:
-        """Return the present name of a class that once was called `name`."""
-        if name in self.names:
-            return name
-        names_of = {
-            row.id: {row.name} | self._state.edits.names(row.id) for row in self._rows
-        }
-        return class_log.present_name(name, self._known, self._counts_as, names_of)
 
     def refresh(self) -> int:
         """Take in what other windows or commands logged; return how many actions."""
@@ -475,17 +389,6 @@ class Labels(LeavingOut):
         self._known = state.edits.over(self._rows, state.undone)
         self._counts_as = resolve(self._known)
         self._classes = visible_classes(self._known)
-
-    def _called(self, value: int | None) -> str | None:
-        # A label comes back with its class, if the adding of that was undone.
-        known = None if value is None else self._known[self._counts_as[value]]
-        return known.name if known is not None and known.present else None
-
-    def _series(self, values: dict[int, int]) -> pd.Series[str]:
-        found = {row: self._called(values[row]) for row in sorted(values)}
-        named = {row: name for row, name in found.items() if name is not None}
-        index = pd.Index(list(named), dtype=np.int64, name="cell")
-        return pd.Series(list(named.values()), index, object, name="class")
 
     def _cell_index(self) -> CellIndex:
         cells = self._cells()

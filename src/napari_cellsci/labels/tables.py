@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import islice
 
 import numpy as np
 import pandas as pd
@@ -22,9 +23,12 @@ HISTORY_COLUMNS = [
 ]
 
 
-def history_table(state: LabelState, names: Mapping[int, str]) -> pd.DataFrame:
-    """Return the log, oldest first; see `Labels.history`."""
-    undone = state.undone
+def history_table(
+    state: LabelState, names: Mapping[int, str], last: int | None = None
+) -> pd.DataFrame:
+    """Return the log or its `last` actions, oldest first; see `Labels.history`."""
+    # Newest first to stop early: the log of a long day has thousands of actions.
+    latest = list(islice(reversed(state.actions.values()), last))[::-1]
     rows = [
         (
             action.at,
@@ -34,12 +38,12 @@ def history_table(state: LabelState, names: Mapping[int, str]) -> pd.DataFrame:
             len(action.cells),
             _one_name(action, names),
             action.target,
-            action.id in undone,
+            state.is_undone(action.id),
             in_words(action, state, names),
         )
-        for action in list(state.actions.values())
+        for action in latest
     ]
-    index = pd.Index(list(state.actions), name="action", dtype=np.int64)
+    index = pd.Index([a.id for a in latest], name="action", dtype=np.int64)
     return pd.DataFrame(rows, columns=HISTORY_COLUMNS, index=index)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from qtpy.QtCore import QEvent, QSize, Qt, QUrl
+from qtpy.QtCore import QEvent, QSize, Qt, QTimer, QUrl
 from qtpy.QtGui import QAction, QDesktopServices
 from qtpy.QtWidgets import (
     QApplication,
@@ -60,6 +60,11 @@ class PanelBase(QWidget):
         self._dirty = True
         self._behind = False
         self._holder: QDockWidget | None = None
+        self._shown_selection: tuple[int | None, Any] = (None, None)
+        self._soon = QTimer(self)
+        self._soon.setSingleShot(True)
+        self._soon.setInterval(0)
+        self._soon.timeout.connect(self._refresh_if_seen)
         self.theme: Theme = theme_of(self.session.viewer)
         self.setMinimumWidth(MIN_WIDTH)
         self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Expanding)
@@ -159,6 +164,17 @@ class PanelBase(QWidget):
     def mark_dirty(self, *_: object) -> None:
         """Refresh now if the panel can be seen, else when it is."""
         self._dirty = True
+        self._refresh_if_seen()
+
+    def mark_soon(self, *_: object) -> None:
+        """Refresh in the next turn of the event loop, if nothing does so before.
+
+        A label is mostly followed by another cell, which is shown together with it.
+        """
+        self._dirty = True
+        self._soon.start()
+
+    def _refresh_if_seen(self) -> None:
         if self.is_seen():
             self._refresh_now()
 
@@ -173,6 +189,15 @@ class PanelBase(QWidget):
         if self._dirty and not self._disposed:
             self._dirty = False
             self.refresh()
+
+    def _note_selection(self) -> None:
+        """Note that the selection there is now is shown."""
+        self._shown_selection = (self.session.current, self.session.selected)
+
+    def _shows_selection(self) -> bool:
+        """Whether it is: the session tells of the cell and of the cells, in turn."""
+        current, selected = self._shown_selection
+        return current == self.session.current and selected is self.session.selected
 
     def tell_error(self, error: Exception) -> None:
         """Show on the card what went wrong, in one sentence."""
@@ -198,6 +223,7 @@ class PanelBase(QWidget):
         if self._disposed:
             return
         self._disposed = True
+        self._soon.stop()
         for signal, slot in self._connections:
             try:
                 signal.disconnect(slot)

@@ -9,6 +9,7 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.typing import NDArray
+from qtpy.QtCore import QTimer
 
 from napari_cellsci.errors import InputError
 from napari_cellsci.io.tracks import is_binary
@@ -65,7 +66,13 @@ class Overlay:
         self._drawn: WeakKeyDictionary[Points, tuple[Any, Any]] = WeakKeyDictionary()
         self._ringed: NDArray[np.int64] | None = None
         self._displayed = session.display
-        self._working = False
+        self._working = self._stale = False
+        # The movie follows when the panels have shown what was asked of them; of cells
+        # that are run through only the last is ringed.
+        self._soon = QTimer()
+        self._soon.setSingleShot(True)
+        self._soon.setInterval(0)
+        self._soon.timeout.connect(self.catch_up)
         self.trouble: str | None = None
         session.project_changed.connect(self.rebuild)
         session.movie_changed.connect(self.rebuild)
@@ -75,7 +82,7 @@ class Overlay:
         session.display_changed.connect(self._on_display)
         session.current_changed.connect(self._on_current)
         session.selection_changed.connect(self._on_current)
-        self._navigator.frame_changed.connect(self._on_current)
+        self._navigator.frame_changed.connect(self._on_frame)
         viewer = session.viewer
         if viewer is not None:
             viewer.layers.events.removed.connect(self._on_removed)
@@ -128,7 +135,8 @@ class Overlay:
             self._show_all(viewer, shown)
         self._navigator.sync()
         self.recolor()
-        self._on_current()
+        self._stale = False
+        self._draw_rings()
 
     def _put_away(self, viewer: Viewer) -> None:
         """Hide what belongs to other movies (a hidden layer is never removed)."""
@@ -341,9 +349,10 @@ class Overlay:
             layer.symbol[places] = [symbol(sign) for sign in signs]
             layer.face_color[places] = faces
             layer.border_color[places] = painted.paint(self._session, rows)
-            layer.refresh(extent=False, thumbnail=False)
         known = self._drawn[layer]
         known[0][places], known[1][places] = signs, faces
+        self._stale = True
+        self._soon.start()
 
     def _on_labels(self, rows: NDArray[np.int64]) -> None:
         if len(rows) <= FEW:
@@ -376,6 +385,26 @@ class Overlay:
                     layer.size = size * factor
 
     def _on_current(self) -> None:
+        self._soon.start()
+
+    def _on_frame(self) -> None:
+        self._stale = False  # napari has drawn, or is about to draw, every layer anew
+        self._soon.start()
+
+    def catch_up(self) -> None:
+        """Show now what else is shown in the next turn of the event loop.
+
+        That is the frame of the cell gone to, rings, and markers of new labels.
+        """
+        self._navigator.arrive()
+        self._soon.stop()
+        layer = self.layer("markers")
+        if self._stale and layer is not None:
+            layer.refresh(extent=False, thumbnail=False)
+        self._stale = False
+        self._draw_rings()
+
+    def _draw_rings(self) -> None:
         """Ring the current cell's track, and every selected cell."""
         layer: Points | None = self.layer("ring")
         session, shown = self._session, self._session.shown

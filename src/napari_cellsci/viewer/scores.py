@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -21,9 +22,12 @@ DIVIDED = 20 * 60.0
 """Seconds after a division in which no cell is in mitosis again; one frame at least."""
 
 
-@dataclass(frozen=True, eq=False, slots=True)
+@dataclass(frozen=True, eq=False)
 class ScoreColumns:
     """Scores of all cells of a project; NaN where a cell was not scored.
+
+    What follows from them is worked out once, when it is first asked for: views ask
+    for single cells of it at every selection.
 
     Parameters
     ----------
@@ -109,22 +113,22 @@ class ScoreColumns:
         """Number of classes, blank not counted."""
         return len(self.names) - 1
 
-    @property
+    @cached_property
     def scored(self) -> NDArray[np.bool_]:
         """Which cells have a score."""
         return np.isfinite(self.score)
 
-    @property
+    @cached_property
     def outside(self) -> NDArray[np.bool_]:
         """Which cells look unlike anything the classifier has learned."""
         return self.scored & (np.nan_to_num(self.ood) >= self.threshold)
 
-    @property
+    @cached_property
     def blank(self) -> NDArray[np.bool_]:
         """Which crops show nothing at all."""
         return self.prediction == self.n_classes
 
-    @property
+    @cached_property
     def uncertain(self) -> NDArray[np.bool_]:
         """Which cells the classifier cannot place.
 
@@ -143,7 +147,7 @@ class ScoreColumns:
             sure &= np.abs(self.score) >= np.nan_to_num(self.score_sd)
         return known & ~sure
 
-    @property
+    @cached_property
     def just_divided(self) -> NDArray[np.bool_]:
         """Which cells are called the second of two classes right after a division.
 
@@ -153,7 +157,7 @@ class ScoreColumns:
             return np.zeros(len(self.score), bool)
         return self.scored & self.newborn & (self.prediction == 1)
 
-    @property
+    @cached_property
     def certainty(self) -> NDArray[np.float32]:
         """Probability of the class that is predicted, ½ where it is not known."""
         p = np.nan_to_num(self.probability, nan=0.5)
@@ -161,7 +165,7 @@ class ScoreColumns:
             p = np.where(self.prediction == 0, 1 - p, p)
         return p
 
-    @property
+    @cached_property
     def lead(self) -> NDArray[np.float32]:
         """Share of the predicted class in its probability and that of the next one.
 

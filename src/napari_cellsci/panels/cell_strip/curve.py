@@ -8,7 +8,7 @@ import numpy as np
 import pyqtgraph as pg
 from numpy.typing import NDArray
 from qtpy.QtCore import QSize, Qt, Signal
-from qtpy.QtGui import QColor, QResizeEvent
+from qtpy.QtGui import QBrush, QColor, QResizeEvent
 from qtpy.QtWidgets import QSizePolicy, QVBoxLayout, QWidget
 
 from napari_cellsci.panels._theme import Theme
@@ -16,6 +16,8 @@ from napari_cellsci.panels.cell_strip.film import LEAST
 from napari_cellsci.viewer.clock import Clock
 
 _ROOMY = 110
+_SHADES = 32
+"""Steps of each colour of a dot: pyqtgraph paints every new brush anew."""
 
 
 class ScoreCurve(QWidget):
@@ -59,6 +61,7 @@ class ScoreCurve(QWidget):
         self._line = pg.PlotDataItem(empty, empty, connect="finite")
         self._dots = pg.ScatterPlotItem(size=6, pen=None)
         self._smooth = pg.PlotDataItem(empty, empty, connect="finite")
+        self._brushes: dict[tuple[int, ...], QBrush] = {}
         self._zero = pg.InfiniteLine(0, angle=0)
         self._now = pg.InfiniteLine(0, angle=90)
         for item in (self._band, self._zero, self._now, self._line, self._dots):
@@ -122,16 +125,24 @@ class ScoreCurve(QWidget):
         self._low.setData(self._x[known], low[known])
         self._high.setData(self._x[known], high[known])
         self._line.setData(self._x, scores)
-        brushes = [QColor.fromRgbF(*map(float, c)) for c in np.clip(colors, 0, 1)]
         self._dots.setData(
-            x=self._x[known],
-            y=scores[known],
-            brush=[pg.mkBrush(b) for b, k in zip(brushes, known, strict=True) if k],
+            x=self._x[known], y=scores[known], brush=self._brushes_of(colors[known])
         )
         self.plot.setLabel("bottom", f"time ({clock.unit})")
         self.plot.setLabel("left", "score")
         self._name_axes()
         self._fit(low[known], high[known])
+
+    def _brushes_of(self, colors: NDArray[np.float32]) -> list[QBrush]:
+        """Return the brushes of colours (k, 4), the same one for like colours."""
+        shades = np.rint(np.clip(colors, 0, 1) * _SHADES).astype(int)
+        found = []
+        for shade in map(tuple, shades.tolist()):
+            if shade not in self._brushes:
+                color = QColor.fromRgbF(*(part / _SHADES for part in shade))
+                self._brushes[shade] = QBrush(color)
+            found.append(self._brushes[shade])
+        return found
 
     def show_smoothed(self, scores: NDArray[np.float64] | None) -> None:
         """Draw smoothed scores of the same track as a dotted line, or none."""

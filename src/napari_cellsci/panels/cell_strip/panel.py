@@ -164,7 +164,7 @@ class CellStripPanel(PanelBase):
         self._on(session.project_changed, self._on_project)
         self._on(session.current_changed, self.mark_dirty)
         self._on(session.scores_changed, self.mark_dirty)
-        self._on(session.labels_changed, self.mark_dirty)
+        self._on(session.labels_changed, self.mark_soon)
         self._on(session.display_changed, self.mark_dirty)
         self._on(self.navigator.frame_changed, self._on_frame)
         self._on(self.reconstructor.ready, self._show_pair)

@@ -99,14 +99,18 @@ class GalleryDelegate(QStyledItemDelegate):
     def paint(
         self, painter: QPainter, option: QStyleOptionViewItem, index: QModelIndex
     ) -> None:
-        """Paint one cell."""
+        """Paint the cell of an index, for whoever goes by Qt's own way."""
         row = index.data(RowRole)
-        pixmap: QPixmap = index.data(Qt.ItemDataRole.DecorationRole)
-        if row is None or pixmap is None:
-            return
+        pixmap: QPixmap | None = index.data(Qt.ItemDataRole.DecorationRole)
+        if row is not None and pixmap is not None:
+            selected = bool(option.state & QStyle.StateFlag.State_Selected)
+            self.paint_cell(painter, option.rect, row, pixmap, selected)
+
+    def paint_cell(
+        self, painter: QPainter, rect: QRect, row: int, pixmap: QPixmap, selected: bool
+    ) -> None:
+        """Paint one cell; dozens are painted at every step of scrolling."""
         color, sign, labelled = self._looks.of(row)
-        rect = option.rect
-        selected = bool(option.state & QStyle.StateFlag.State_Selected)
         if selected or row == self.current:
             painter.fillRect(rect, self.accent)
         painter.fillRect(rect.adjusted(GAP, GAP, -GAP, -GAP), color)

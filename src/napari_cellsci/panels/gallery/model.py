@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 from qtpy.QtCore import QAbstractListModel, QModelIndex, Qt
+from qtpy.QtGui import QPixmap
 
 from napari_cellsci.panels.gallery.order import places_of
 from napari_cellsci.panels.gallery.thumbnails import Thumbnails
@@ -47,10 +48,14 @@ class GalleryModel(QAbstractListModel):
         if role == RowRole:
             return row
         if role == Qt.ItemDataRole.DecorationRole:
-            return self._thumbnails.pixmap(row)
+            return self.picture(row)
         if role in (Qt.ItemDataRole.ToolTipRole, Qt.ItemDataRole.AccessibleTextRole):
             return "\n".join(readout.describe(self._session, row))
         return None
+
+    def picture(self, row: int) -> QPixmap:
+        """Return the thumbnail of a cell."""
+        return self._thumbnails.pixmap(row)
 
     def prepare(self, first: int, last: int) -> None:
         """Make the pictures of a span of places at once."""

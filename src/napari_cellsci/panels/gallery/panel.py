@@ -6,13 +6,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
-from qtpy.QtCore import QItemSelectionModel, QModelIndex, QPoint, Qt
+from qtpy.QtCore import QModelIndex, QPoint, Qt
 from qtpy.QtGui import QColor, QResizeEvent
 from qtpy.QtWidgets import (
-    QApplication,
     QComboBox,
     QLabel,
-    QMenu,
     QSizePolicy,
     QSlider,
     QToolButton,
@@ -21,15 +19,12 @@ from qtpy.QtWidgets import (
 from napari_cellsci.panels._base import PanelBase
 from napari_cellsci.panels._parts import whole_number
 from napari_cellsci.panels._theme import STEP
+from napari_cellsci.panels.gallery.cell_menu import CellMenu
 from napari_cellsci.panels.gallery.delegate import FRAME, GalleryDelegate, Looks
 from napari_cellsci.panels.gallery.filters import FILTERED_OUT, USABLE, FilterBar
 from napari_cellsci.panels.gallery.model import GalleryModel, RowRole
-from napari_cellsci.panels.gallery.order import (
-    ORDERS,
-    latent_orders,
-    sorted_rows,
-    usable,
-)
+from napari_cellsci.panels.gallery.order import sorted_rows, usable
+from napari_cellsci.panels.gallery.sort_box import SortBox
 from napari_cellsci.panels.gallery.spectrum import ClassShare, SpectrumStrip
 from napari_cellsci.panels.gallery.thumbnails import Thumbnails
 from napari_cellsci.panels.gallery.view import GalleryView
@@ -37,7 +32,6 @@ from napari_cellsci.panels.label.service import LabelService
 from napari_cellsci.panels.latents.service import LatentService
 from napari_cellsci.panels.score.legend import shapes_of
 from napari_cellsci.viewer.asked import Asked
-from napari_cellsci.viewer.navigation import Navigator
 
 if TYPE_CHECKING:
     import napari.viewer
@@ -65,6 +59,7 @@ class GalleryPanel(PanelBase):
         self.view.setModel(self.model)
         self.view.setItemDelegate(self.delegate)
         self.spectrum = SpectrumStrip()
+        self.cell_menu = CellMenu(self, self.session)
         self._syncing = self._narrow = False
         self._key = "score"
         self._descending = False
@@ -79,13 +74,7 @@ class GalleryPanel(PanelBase):
         self.refresh()
 
     def _build_tools(self) -> None:
-        self.sort = QComboBox()
-        for order in ORDERS:
-            self.sort.addItem(f"by {order.title}", order.key)
-            self.sort.setItemData(
-                self.sort.count() - 1, order.tip, Qt.ItemDataRole.ToolTipRole
-            )
-        self.sort.setToolTip("Order of the cells")
+        self.sort = SortBox()
         self.reverse = QToolButton()
         self.reverse.setObjectName("menu")
         self.reverse.setText("⇄")
@@ -189,7 +178,9 @@ class GalleryPanel(PanelBase):
                 "No cells yet.",
                 reason="Make or open a project in Cells: all its crops appear here.",
             )
-        self._fill_sort()
+        self._syncing = True
+        self.sort.fill(self.session, self._key)
+        self._syncing = False
         self.filters.fill(session)
         self.filters.setVisible(has_cells and self.filter_button.isChecked())
         if self._order_stale:
@@ -213,37 +204,6 @@ class GalleryPanel(PanelBase):
         if len(rows) and self.filters.filters:
             rows = rows[self.filters.filter.mask(session)[rows]]
         return rows
-
-    def _fill_sort(self) -> None:
-        shown = usable(self.session, self._key)
-        self._syncing = True
-        self._fill_latents()
-        self.sort.setCurrentIndex(self.sort.findData(shown))
-        for i, order in enumerate(ORDERS):
-            allowed = not order.needs_scores or self.session.scores is not None
-            item = self.sort.model().item(i)
-            item.setEnabled(allowed)
-            item.setToolTip(order.tip if allowed else "Score the cells first")
-        scores = self.session.scores
-        many = scores is not None and scores.n_classes > 2
-        self.sort.setItemText(0, "by class" if many else "by score")
-        self._syncing = False
-
-    def _fill_latents(self) -> None:
-        """Offer the latents of the code that is looked at."""
-        orders = latent_orders(self.session)
-        known = [
-            (self.sort.itemData(i), self.sort.itemText(i))
-            for i in range(len(ORDERS), self.sort.count())
-        ]
-        if known == [(order.key, f"by {order.title}") for order in orders]:
-            return
-        while self.sort.count() > len(ORDERS):
-            self.sort.removeItem(len(ORDERS))
-        for order in orders:
-            self.sort.addItem(f"by {order.title}", order.key)
-            place = self.sort.count() - 1
-            self.sort.setItemData(place, order.tip, Qt.ItemDataRole.ToolTipRole)
 
     def _start_place(self) -> None:
         """Begin where the classes meet: there a look is worth most."""
@@ -372,14 +332,17 @@ class GalleryPanel(PanelBase):
         self._show_span()
 
     def _on_selection(self) -> None:
-        if self.is_seen() and not self._syncing:
-            self._sync_selection(scroll=True)
-        elif not self._syncing:
+        if self._syncing:
+            return
+        if not self.is_seen():
             self._dirty = True
+        elif not self._shows_selection():
+            self._sync_selection(scroll=True)
 
     def _sync_selection(self, scroll: bool) -> None:
         """Show the session's selection in the list."""
         session = self.session
+        self._note_selection()
         self.delegate.current = -1 if session.current is None else session.current
         places = self.model.places_of(session.selected)
         self._syncing = True
@@ -387,9 +350,7 @@ class GalleryPanel(PanelBase):
         if session.current is not None:
             place = self.model.place_of(session.current)
             if place >= 0:
-                index = self.model.index(place, 0)
-                no_update = QItemSelectionModel.SelectionFlag.NoUpdate
-                self.view.selectionModel().setCurrentIndex(index, no_update)
+                self.view.mark_current(place)
                 if scroll:
                     self.view.show_place(place, middle=not self._in_view(place))
         self._syncing = False
@@ -431,63 +392,15 @@ class GalleryPanel(PanelBase):
             self.session.go_requested.emit(int(row))
 
     def _zoom(self, index: QModelIndex) -> None:
-        row, project = index.data(RowRole), self.session.project
-        table = self.session.table
-        if row is None or project is None or table is None:
-            return
-        self.session.movie = table.movies[table.movie[row]]
-        shown = self.session.shown
-        if shown is None:
-            return
-        width = project.spec.window(shown.info.pixel_size)
-        self.session.service(Navigator).zoom_to(int(row), 4 * width)
+        row = index.data(RowRole)
+        if row is not None:
+            self.cell_menu.zoom_to(int(row))
 
     def _offer(self, place: QPoint) -> None:
         """Offer what can be done with the cell under the mouse."""
         row = self.view.indexAt(place).data(RowRole)
-        if row is None:
-            return
-        menu = QMenu(self)
-        zoom = menu.addAction("Zoom to the cell")
-        track = menu.addAction("Select its whole track")
-        table = self.session.table
-        image = "" if table is None else table.image_of(row)
-        copy = menu.addAction(
-            "Copy its name" if image else "Copy its movie, track and frame"
-        )
-        track.setVisible(not image)
-        menu.addSeparator()
-        service = self.session.service(LabelService)
-        is_out = bool(self.session.left_out[row])
-        out = menu.addAction("Take back" if is_out else "Filter out")
-        label = {menu.addAction(f"Label as {name}"): name for name in service.names}
-        picked = menu.exec(self.view.viewport().mapToGlobal(place))
-        menu.deleteLater()
-        if picked is zoom:
-            self._zoom(self.model.index(self.model.place_of(row), 0))
-        elif picked is track:
-            self.select_track(row)
-        elif picked is copy:
-            self.copy_name(row)
-        elif picked is out or picked in label:
-            if row not in self.session.selected:
-                self.session.select(row)
-            service.filter_out() if picked is out else service.label(label[picked])
-
-    def select_track(self, row: int) -> None:
-        """Select a cell and all other cells of its track."""
-        table = self.session.table
-        if table is not None:
-            self.session.select_many(table.rows_of_track(row), row)
-
-    def copy_name(self, row: int) -> None:
-        """Copy how a cell is named in tables: movie, track_id, t, or its image."""
-        table = self.session.table
-        if table is not None:
-            movie = table.movies[table.movie[row]]
-            named = f"{movie},{table.track[row]},{table.t[row]}"
-            words = table.image_of(row) or named
-            QApplication.clipboard().setText(words)
+        if row is not None:
+            self.cell_menu.offer(int(row), self.view.viewport().mapToGlobal(place))
 
     def _clear(self) -> None:
         self.session.select(None)

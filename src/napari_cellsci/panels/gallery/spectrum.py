@@ -7,7 +7,15 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from qtpy.QtCore import QPointF, QRectF, QSize, Qt, Signal
-from qtpy.QtGui import QColor, QMouseEvent, QPainter, QPainterPath, QPaintEvent, QPen
+from qtpy.QtGui import (
+    QColor,
+    QMouseEvent,
+    QPainter,
+    QPainterPath,
+    QPaintEvent,
+    QPen,
+    QPixmap,
+)
 from qtpy.QtWidgets import QSizePolicy, QWidget
 
 from napari_cellsci.panels.score.legend import draw_sign, gradient
@@ -53,6 +61,7 @@ class SpectrumStrip(QWidget):
         self._view: tuple[float, float] | None = None
         self._mark: float | None = None
         self._shares: list[ClassShare] = []
+        self._drawn: QPixmap | None = None
         self._ink = QColor("#FFFFFF")
         self.setMinimumSize(120, HEIGHT)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
@@ -65,6 +74,7 @@ class SpectrumStrip(QWidget):
     def set_ink(self, color: str) -> None:
         """Set the colour of bracket and text."""
         self._ink = QColor(color)
+        self._drawn = None
         self.update()
 
     def show_scores(
@@ -80,6 +90,7 @@ class SpectrumStrip(QWidget):
         counts = np.histogram(clipped, edges)[0]
         # The root keeps a few rare cells visible beside thousands of common ones.
         self._counts = np.sqrt(counts) if finite.size else np.zeros(0)
+        self._drawn = None
         self.update()
 
     def show_classes(self, shares: list[ClassShare]) -> None:
@@ -158,16 +169,33 @@ class SpectrumStrip(QWidget):
         if self._shares:
             self._paint_classes(painter)
             return
-        left, width = self._bar()
-        height = float(self.height())
+        painter.drawPixmap(0, 0, self._background())
+        self._paint_view(painter, float(self.height()))
+
+    def _background(self) -> QPixmap:
+        """Return names and histogram: while cells are scrolled they stay the same."""
+        ratio = self.devicePixelRatioF()
+        size = self.size() * ratio
+        if self._drawn is None or self._drawn.size() != size:
+            self._drawn = QPixmap(size)
+            self._drawn.setDevicePixelRatio(ratio)
+            self._drawn.fill(Qt.GlobalColor.transparent)
+            painter = QPainter(self._drawn)
+            painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+            painter.setFont(self.font())
+            self._paint_names(painter)
+            left, width = self._bar()
+            self._paint_histogram(painter, left, width, float(self.height()))
+            painter.end()
+        return self._drawn
+
+    def _paint_names(self, painter: QPainter) -> None:
         painter.setPen(self._ink)
-        whole, flags = QRectF(0, 0, self.width(), height), Qt.AlignmentFlag
+        whole, flags = QRectF(self.rect()), Qt.AlignmentFlag
         for name, side in zip(
             self._names(), (flags.AlignLeft, flags.AlignRight), strict=True
         ):
             painter.drawText(whole, int((side | flags.AlignVCenter).value), name)
-        self._paint_histogram(painter, left, width, height)
-        self._paint_view(painter, height)
 
     def _paint_histogram(
         self, painter: QPainter, left: float, width: float, height: float

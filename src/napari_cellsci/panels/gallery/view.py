@@ -32,8 +32,6 @@ from qtpy.QtGui import (
 from qtpy.QtWidgets import (
     QAbstractItemView,
     QSizePolicy,
-    QStyle,
-    QStyleOptionViewItem,
 )
 
 from napari_cellsci.panels.gallery.delegate import GAP
@@ -71,6 +69,7 @@ class GalleryView(QAbstractItemView):
         self._edge = 64
         self._anchor = 0
         self._middle = 0
+        self._still = False
         self._band = QRect()
         self._scattered: NDArray[np.bool_] | None = None
         self.setObjectName("plain")
@@ -200,8 +199,17 @@ class GalleryView(QAbstractItemView):
 
     def scrollTo(self, index: QModelIndex, hint: Any = None) -> None:
         """Bring a cell into view."""
+        if self._still:
+            return
         middle = hint == QAbstractItemView.ScrollHint.PositionAtCenter
         self.show_place(index.row(), middle)
+
+    def mark_current(self, place: int) -> None:
+        """Make a place that of the keyboard, without scrolling there."""
+        self._still = True
+        index = self.model().index(place, 0)
+        self.selectionModel().setCurrentIndex(index, _FLAG.NoUpdate)
+        self._still = False
 
     def moveCursor(self, action: Any, modifiers: Any) -> QModelIndex:
         """Return the cell that a key leads to."""
@@ -354,17 +362,14 @@ class GalleryView(QAbstractItemView):
         model.prepare(first, last)
         painter = QPainter(self.viewport())
         painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform)
-        delegate = self.itemDelegate()
-        option = QStyleOptionViewItem()
+        delegate: Any = self.itemDelegate()
+        seen, chosen = event.rect(), self.chosen_in(first, last)
         for place in range(first, last + 1):
-            option.rect = self._rect(place)
-            if not option.rect.intersects(event.rect()):
-                continue
-            index = model.index(place, 0)
-            option.state = QStyle.StateFlag.State_Enabled
-            if self.is_chosen(place):
-                option.state |= QStyle.StateFlag.State_Selected
-            delegate.paint(painter, option, index)
+            rect = self._rect(place)
+            if rect.intersects(seen):
+                row = int(model.rows[place])
+                picture = model.picture(row)
+                delegate.paint_cell(painter, rect, row, picture, chosen[place - first])
         if self.state() == QAbstractItemView.State.DragSelectingState:
             self._paint_band(painter)
 
@@ -396,11 +401,17 @@ class GalleryView(QAbstractItemView):
             self._scattered = np.zeros(self._count(), bool)
             self._scattered[places] = True
 
-    def is_chosen(self, place: int) -> bool:
-        """Return whether the cell at a place is selected."""
+    def chosen_in(self, first: int, last: int) -> list[bool]:
+        """Return whether the cells of a span of places are selected."""
         if self._scattered is not None:
-            return bool(self._scattered[place])
-        return bool(self.selectionModel().isSelected(self.model().index(place, 0)))
+            found: list[bool] = self._scattered[first : last + 1].tolist()
+            return found
+        found = [False] * (last + 1 - first)
+        for span in self.selectionModel().selection():
+            start, stop = max(span.top(), first), min(span.bottom(), last)
+            for place in range(start, stop + 1):
+                found[place - first] = True
+        return found
 
     def selected_places(self) -> NDArray[np.int64]:
         """Return the places of the selected cells, sorted."""

@@ -29,7 +29,8 @@ if TYPE_CHECKING:
     from napari_cellsci.labels import LabelClass
 
 _SHAPES = {"triangle_up": "triangle"}
-_EDGE = 16
+_EDGE, _KEY = 16, 14
+"""Of a class's icon, and the least width of its key (px)."""
 
 
 class ClassRow(QWidget):
@@ -51,7 +52,6 @@ class ClassRow(QWidget):
         self.known = known
         self.key = QLabel()
         self.key.setObjectName("muted")
-        self.key.setFixedWidth(14)
         self.button = QPushButton(known.name)
         self.button.setObjectName("plain")
         self.button.setStyleSheet("text-align: left;")
@@ -164,6 +164,7 @@ class ClassesBox(QWidget):
                 self._box.addWidget(row)
                 row.chosen.connect(self.chosen)
                 row.asked.connect(self._ask)
+            self._align_keys()
         for row in self.rows:
             name = row.known.name
             row.show_count(counts.get(name, 0), row.known.position is None)
@@ -172,6 +173,13 @@ class ClassesBox(QWidget):
         """Show the keys as they are set now."""
         for row in self.rows:
             row.show_key()
+        self._align_keys()
+
+    def _align_keys(self) -> None:
+        """Give all keys the width of the widest; they may be set to any key."""
+        width = max((row.key.sizeHint().width() for row in self.rows), default=0)
+        for row in self.rows:
+            row.key.setFixedWidth(max(width, _KEY))
 
     def _add(self) -> None:
         name = self.new.text().strip()

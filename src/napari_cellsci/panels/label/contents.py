@@ -55,9 +55,10 @@ def queue_cards(session: Session, live: Live | None, skipped: set[int]) -> list[
 
 def check_cards(session: Session, live: Live | None) -> list[Card]:
     """Return labels that look wrong, and cells that flip faster than cells do."""
-    cards, seen = [], set()
     palette = session.palette
     project = session.project
+    cards = _between_people(session)
+    seen = {card.row for card in cards}
     if live is not None and project is not None:
         for doubt in live.doubts[:MOST]:
             label = project.labels.get(doubt.row)
@@ -83,6 +84,25 @@ def check_cards(session: Session, live: Live | None) -> list[Card]:
             detail = f"between two {names[flip.code]} {gap} apart: unlikely in one cell"
             cards.append(Card(flip.row, name_of(session, flip.row), detail))
     return cards
+
+
+def _between_people(session: Session) -> list[Card]:
+    """Return the cells that another annotator calls something else than this one."""
+    project = session.project
+    people = () if project is None else project.labels.annotators
+    if project is None or project.labels.who not in people:
+        return []
+    labels, palette = project.labels, session.palette
+    cards: dict[int, Card] = {}
+    for other in people:
+        if other == labels.who:
+            continue
+        disputed = labels.agreement(labels.who, other).disputed
+        for row, mine, theirs in disputed.head(MOST).itertuples():
+            detail = f"{labels.who}: {mine}; {other}: {theirs}"
+            color = palette.get(theirs, "")
+            cards.setdefault(row, Card(row, name_of(session, row), detail, color))
+    return list(cards.values())
 
 
 def _disputed(session: Session, row: int) -> Card:
@@ -166,7 +186,7 @@ def history_cards(session: Session) -> list[Card]:
     project = session.project
     if project is None:
         return []
-    table = project.labels.history().tail(MOST)[::-1]
+    table = project.labels.history(MOST)[::-1]
     many = len(project.labels.annotators) > 1
     cards = []
     for action in table.itertuples():

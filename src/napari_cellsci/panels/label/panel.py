@@ -46,13 +46,17 @@ if TYPE_CHECKING:
 PICTURE = 72
 TABS = (
     ("queue", "Queue", "Cells most worth a label, and why"),
-    ("check", "Check", "Labels that look wrong, and flips no cell does"),
+    (
+        "check",
+        "Check",
+        "Labels that look wrong, people who disagree, and flips no cell does",
+    ),
     ("events", "Mitoses", "What happens along the tracks, with its duration"),
     ("history", "History", "Everything that was done to labels"),
 )
 EMPTY = {
     "queue": "Press Learn: the cells most worth a label appear here.",
-    "check": "Nothing to check: no label contradicts the classifier.",
+    "check": "Nothing to check: no label contradicts the classifier or another person.",
     "events": "Score the cells, or label some and press Learn.",
     "history": "Nothing was labelled yet.",
 }
@@ -173,13 +177,13 @@ class LabelPanel(PanelBase):
         for signal in (
             session.project_changed,
             session.scores_changed,
-            session.labels_changed,
             session.classes_changed,
             session.movie_changed,
             service.changed,
             self.filter_box.service.changed,
         ):
             self._on(signal, self.mark_dirty)
+        self._on(session.labels_changed, self._on_labels)
         self._on(session.project_changed, self._on_project)
         self._on(session.current_changed, self._on_current)
         self._on(session.selection_changed, self._on_current)
@@ -232,6 +236,7 @@ class LabelPanel(PanelBase):
 
     def _show_current(self) -> None:
         session, service = self.session, self.service
+        self._note_selection()
         row, labels = session.current, session.project.labels
         many = len(session.selected) > 1
         self.picture.setVisible(row is not None)
@@ -374,10 +379,13 @@ class LabelPanel(PanelBase):
         self._told = None
         self.thumbnails.clear()
 
+    def _on_labels(self) -> None:
+        (self.mark_soon if self.service.goes_on else self.mark_dirty)()
+
     def _on_current(self) -> None:
         if not self.is_seen() or self._dirty:
-            self._dirty = True
-        elif self.session.project is not None:
+            self.mark_dirty()
+        elif self.session.project is not None and not self._shows_selection():
             self._show_current()
             self.list.show_current(self.session.current)
 

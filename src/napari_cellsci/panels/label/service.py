@@ -46,6 +46,8 @@ class LabelService(QObject):
         Learning from the labels.
     live : Live or None
         What was learnt last.
+    goes_on : bool
+        Whether labels are changing and another cell will be shown right after.
     """
 
     changed = Signal()
@@ -62,6 +64,7 @@ class LabelService(QObject):
         self.skipped: set[int] = set()
         self._passed: list[int] = []
         self._again = self._begun = self._keeps_scores = False
+        self.goes_on = False
         self._holders = 0
         self._timer = QTimer(self)
         self._timer.setInterval(LOOK_MS)
@@ -121,13 +124,15 @@ class LabelService(QObject):
             self.told.emit("Select a cell first.", "warning")
             return False
         many = len(rows) > 1
+        goes_on = self.advances and not many
         act: Callable[..., None] = project.labels.set_many
-        if not self._try(partial(act, rows, name, how="bulk" if many else how)):
+        act = partial(act, rows, name, how="bulk" if many else how)
+        if not self._try(act, goes_on):
             return False
         what = f"{len(rows):,} cells are {name} now." if many else f"This is {name}."
         self.told.emit(what, "info")
         self._count(len(rows))
-        if self.advances and not many:
+        if goes_on:
             self.next()
         return True
 
@@ -297,24 +302,26 @@ class LabelService(QObject):
         def act() -> None:
             done.append(getattr(labels, kind)(how="key"))
 
-        if not self._try(act):
+        if not self._try(act, goes_on=True):
             return
         if done[0] is None:
             self.told.emit(f"There is nothing to {kind}.", "info")
             return
-        what = labels.history().loc[done[0].id, "what"]
-        self.told.emit(f"{kind.capitalize()}: {what}", "info")
+        self.told.emit(f"{kind.capitalize()}: {labels.told(done[0])}", "info")
         if len(done[0].cells) == 1:
             self._session.select(done[0].cells[0], go=True)
         elif done[0].cells:
             self._session.select_many(done[0].cells)
 
-    def _try(self, deed: Callable[[], Any]) -> bool:
+    def _try(self, deed: Callable[[], Any], goes_on: bool = False) -> bool:
+        self.goes_on = goes_on
         try:
             deed()
         except (InputError, OSError) as error:
             self.told.emit(str(error), "error")
             return False
+        finally:
+            self.goes_on = False
         return True
 
     def _go(self, row: int) -> None:

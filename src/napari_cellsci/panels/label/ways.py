@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QCheckBox, QLineEdit, QVBoxLayout, QWidget
 
+from napari_cellsci.labels.who import remember_annotator
 from napari_cellsci.panels._parts import WrapLabel, new_form
 from napari_cellsci.panels.label.service import HANDFUL, LabelService
 from napari_cellsci.viewer.label_layer import LabelLayer
@@ -47,7 +48,10 @@ class WaysBox(QWidget):
         )
         self.camera = _check("Camera follows", "Move the view when a cell is off it")
         self.who = QLineEdit()
-        self.who.setToolTip("In whose name you label; undo takes back only these")
+        self.who.setToolTip(
+            "In whose name you label, here and in other projects; undo takes back only "
+            "these"
+        )
         self.agreement = WrapLabel(name="muted")
         form = new_form()
         for box in self.boxes:
@@ -106,6 +110,7 @@ class WaysBox(QWidget):
         project, name = self._session.project, self.who.text().strip()
         if project is not None and name and name != project.labels.who:
             project.labels.who = name
+            self._service.edit(remember_annotator, name)
             self._service.changed.emit()
 
 

@@ -43,6 +43,9 @@ if TYPE_CHECKING:
 _NOWHERE = QModelIndex()
 _ROLE = Qt.ItemDataRole
 _FLAG = QItemSelectionModel.SelectionFlag
+_DISPLAY, _ALIGNMENT = int(_ROLE.DisplayRole), int(_ROLE.TextAlignmentRole)
+_ANSWERED = (_DISPLAY, _ALIGNMENT, int(_ROLE.DecorationRole))
+_RIGHT = int((Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter).value)
 WORDS, NUMBERS = 112, 62
 """Widths of columns (px)."""
 FEW = 100
@@ -73,17 +76,18 @@ class CellsModel(QAbstractTableModel):
 
     def data(self, index: QModelIndex, role: int = 0) -> Any:
         """Return a value in words, its side, or its colour."""
-        if not index.isValid() or index.row() >= len(self.rows):
+        # Qt asks seven roles of every value it paints: most are none of ours.
+        if role not in _ANSWERED or not index.isValid():
             return None
-        column = self.columns[index.column()]
-        if role == _ROLE.DisplayRole:
-            return column.text(int(self.rows[index.row()]))
-        if role == _ROLE.TextAlignmentRole and not column.is_words:
-            return int(
-                (Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter).value
-            )
-        if role == _ROLE.DecorationRole and column.name in ("label", "called"):
-            word = column.values[int(self.rows[index.row()])]
+        place, column = index.row(), self.columns[index.column()]
+        if place >= len(self.rows):
+            return None
+        if role == _DISPLAY:
+            return column.text(int(self.rows[place]))
+        if role == _ALIGNMENT:
+            return None if column.is_words else _RIGHT
+        if column.name in ("label", "called"):
+            word = column.values[int(self.rows[place])]
             return QColor(self.palette[word]) if word in self.palette else None
         return None
 
@@ -209,6 +213,7 @@ class TablePanel(PanelBase):
         self.copy.clicked.connect(self.copy_selected)
         self.view.selectionModel().selectionChanged.connect(self._on_picked)
         self.view.clicked.connect(self._go)
+        self.model.modelReset.connect(self._on_sorted)
         self.view.key_pressed.connect(self.session.service(LabelService).perform)
 
     def refresh(self, *_: object) -> None:
@@ -257,14 +262,22 @@ class TablePanel(PanelBase):
         self.view.viewport().update()
 
     def _on_selection(self) -> None:
-        if self.is_seen() and not self._syncing:
-            self._show_selection()
-        elif not self._syncing:
+        if self._syncing:
+            return
+        if not self.is_seen():
             self._dirty = True
+        elif not self._shows_selection():
+            self._show_selection()
+
+    def _on_sorted(self) -> None:
+        """Show the selected cells where they are now: Qt forgets them."""
+        if not self._syncing:
+            self._show_selection()
 
     def _show_selection(self) -> None:
         """Show the session's selection in the table."""
         session = self.session
+        self._note_selection()
         places = self.model.places_of(session.selected)
         cuts = np.flatnonzero(np.diff(places) > 1) + 1
         picked = QItemSelection()
