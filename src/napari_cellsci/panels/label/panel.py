@@ -61,6 +61,7 @@ EMPTY = {
     "history": "Nothing was labelled yet.",
 }
 LEARNING = "Looking for the cells most worth a label."
+DONE = "No cell of the queue is left to label."
 ONCE = "Each cell was imaged once: what happens over time is told of tracks."
 
 
@@ -313,6 +314,8 @@ class LabelPanel(PanelBase):
     def _why_empty(self, key: str) -> str:
         if key == "queue" and self._learns_first:
             return LEARNING
+        if key == "queue" and self.service.live is not None:
+            return DONE
         if key == "events" and not contents.has_times(self.session):
             return ONCE
         return EMPTY[key]
@@ -361,7 +364,9 @@ class LabelPanel(PanelBase):
             return LEARNING
         if self.service.live is None:
             return "Next: press Learn to see which cells are most worth a label."
-        return f"Next: press {keys.key_of('next')}, then a class key."
+        if self.service.waiting() is None:
+            return DONE
+        return f"Next: press {keys.key_of('next') or 'Next'}, then a class key."
 
     def _on_told(self, words: str, kind: str) -> None:
         self._told = (words, kind)
