@@ -103,8 +103,8 @@ def side_by_side(found: FailureModes, palette: Mapping[str, str]) -> str:
             one = found.answers[name][failure]
             color = palette.get(one.prediction)
             style = f' style="color:{color}"' if color else ""
-            mark = " ◌" if one.flagged else ""
+            mark = "◌" if one.flagged else ""
             cells.append(f'<td align="right"{style}>{one.score:+.1f}{mark}</td>')
         rows.append("".join(cells))
     body = "".join(f"<tr>{row}</tr>" for row in rows)
-    return f'<table cellspacing="4">{body}</table>'
+    return f'<table cellspacing="2" style="font-size: 8pt">{body}</table>'

@@ -61,7 +61,6 @@ class ManyBox(Folded):
         self.scores = narrow_box("Which scores colour the movie", SCORES)
         form = new_form()
         form.addRow("Cells", self.cells)
-        form.addRow("", self.enough)
         form.addRow("Scores", self.scores)
         self.column.addLayout(form)
         self.line = RunLine("Attack", service.movie_job, self.asked.emit)
@@ -73,7 +72,7 @@ class ManyBox(Folded):
         self.flips.setUniformItemSizes(True)
         self.flips.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.flips.setToolTip("Cells that changed their class: click to go there")
-        for part in (self.line, self.said, self.shown_at, self.flips):
+        for part in (self.enough, self.line, self.said, self.shown_at, self.flips):
             self.column.addWidget(part)
         self.scores.activated.connect(self._on_scores)
         self.cells.activated.connect(self.refresh)
@@ -149,10 +148,13 @@ class ManyBox(Folded):
         for row, one in table.iloc[:MOST_FLIPS].iterrows():
             before, after = one["prediction_before"], one["prediction_after"]
             where = ", ".join(placed(self._session, int(row)))
-            scores = f"{one['score_before']:+.1f} to {one['score_after']:+.1f}"
-            reach = f", ε = {one['epsilon']:.2g}" if attacked.plan.minimal else ""
-            item = QListWidgetItem(f"{where}: {after}{reach}, {scores}")
-            item.setToolTip(f"{before} becomes {after}{reach}, score {scores}")
+            scores = f"{one['score_before']:+.1f} → {one['score_after']:+.1f}"
+            reach = f"ε = {one['epsilon']:.2g}"
+            first = reach if attacked.plan.minimal else scores
+            item = QListWidgetItem(f"{first}: {where}, {after}")
+            item.setToolTip(
+                f"{where}: {before} becomes {after} at {reach}, score {scores}"
+            )
             item.setData(Qt.ItemDataRole.UserRole, int(row))
             self.flips.addItem(item)
         if len(table) > MOST_FLIPS:
