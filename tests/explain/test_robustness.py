@@ -166,10 +166,11 @@ def test_verdicts_follow_the_numbers(good: Findings) -> None:
     assert warned.shortcut == "partly"
     told = judge(replace(good, swapped=None, around_latents=None))
     assert told.shortcut == "unknown"
-    assert "70% of what moves its score" in told.sentence
+    assert "are not told apart" in told.sentence
     few = judge(replace(good, swapped={"interphase": (2, 9), "metaphase": (0, 8)}))
     assert few.shortcut == "no"
     assert "too few to tell" in few.sentence
+    assert "Nothing speaks for a shortcut" in few.sentence
     shaky = judge(replace(good, at_noise=0.6, same=0.7, blank_flagged=False))
     assert [c.standing for c in shaky.checks] == ["pass", "fail", "fail", "fail"]
     blind = judge(replace(good, noise=None, at_noise=None, half=float("nan")))

@@ -133,6 +133,8 @@ def judge(found: Findings) -> Verdict:
         "neighbours.",
         "unknown": "Whether it looks at the cell or around it could not be told.",
     }[shortcut]
+    if shortcut == "no" and not _enough(found.swapped):
+        opening = "Nothing speaks for a shortcut, but little could be tried."
     return Verdict(shortcut, f"{opening} {central.sentence}", checks)
 
 
@@ -140,6 +142,11 @@ def changed_share(swapped: Mapping[str, tuple[int, int]]) -> float:
     """Return the share of changed decisions, every class weighing alike."""
     shares = [changed / n for changed, n in swapped.values() if n]
     return float(np.mean(shares)) if shares else float("nan")
+
+
+def _enough(swapped: Mapping[str, tuple[int, int]] | None) -> bool:
+    """Return whether so many decisions were tried among other neighbours to count."""
+    return swapped is not None and sum(n for _, n in swapped.values()) >= LEAST_SWAPPED
 
 
 def _central(found: Findings) -> Check:
@@ -167,10 +174,12 @@ def _central(found: Findings) -> Check:
                 f"Among the neighbours of other cells, {share:.0%} of its decisions "
                 f"change ({by_class})."
             )
-            if sum(n for _, n in found.swapped.values()) >= LEAST_SWAPPED:
+            if _enough(found.swapped):
                 standings.append(_grade(share, SWAPPED_FINE, SWAPPED_BAD))
             else:
                 said.append("These are too few to tell.")
+    else:
+        said.append("Cells and neighbours are not told apart in these pictures.")
     if found.around_latents is not None:
         lost = found.accuracy - found.around_latents
         said.append(

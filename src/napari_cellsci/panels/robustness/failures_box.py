@@ -96,7 +96,7 @@ class FailuresBox(Folded):
 def side_by_side(found: FailureModes, palette: Mapping[str, str]) -> str:
     """Return the scores of all classifiers as a table, coloured by what they say."""
     names = list(found.answers)
-    rows = ["<th></th>" + "".join(f"<th>{escape(name)}</th>" for name in names)]
+    rows = ["<td></td>" + "".join(f"<td>{escape(name)}</td>" for name in names)]
     for failure in found.crops:
         cells = [f"<td>{title_of(failure)}</td>"]
         for name in names:
@@ -104,7 +104,8 @@ def side_by_side(found: FailureModes, palette: Mapping[str, str]) -> str:
             color = palette.get(one.prediction)
             style = f' style="color:{color}"' if color else ""
             mark = "◌" if one.flagged else ""
-            cells.append(f'<td align="right"{style}>{one.score:+.1f}{mark}</td>')
+            score = f"{one.score:+.{0 if abs(one.score) >= 10 else 1}f}"
+            cells.append(f'<td align="right"{style}>{score}{mark}</td>')
         rows.append("".join(cells))
     body = "".join(f"<tr>{row}</tr>" for row in rows)
     return f'<table cellspacing="2" style="font-size: 8pt">{body}</table>'
