@@ -1,8 +1,13 @@
 from __future__ import annotations
 
+import gc
 import os
+import subprocess
+import sys
 import threading
+import weakref
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +16,7 @@ import tifffile
 
 from napari_cellsci.errors import InputError
 from napari_cellsci.panels._jobs import Job, JobState
-from napari_cellsci.tasks import CancelToken, Log, OnEvent, Progress, Step
+from napari_cellsci.tasks import Cancelled, CancelToken, Log, OnEvent, Progress, Step
 
 pytestmark = pytest.mark.gui
 
@@ -198,6 +203,68 @@ def test_closing_the_viewer_cancels_and_ends_the_thread(
     assert ended.is_set()
     settled(qtbot, job)
     assert job.state is JobState.IDLE
+
+
+def test_napari_is_told_what_is_under_way_and_keeps_nothing_of_it(
+    make_napari_viewer: Callable[..., Any], qtbot: Any
+) -> None:
+    class Big:
+        pass
+
+    made: list[weakref.ref[Big]] = []
+
+    def work(on_event: OnEvent, token: CancelToken) -> Big:
+        with suppress(Cancelled):
+            patient(on_event, token)
+        result = Big()
+        made.append(weakref.ref(result))
+        return result
+
+    viewer, job = make_napari_viewer(), Job()
+    manager = viewer.window._task_status_manager
+    job.start(work, words="the training of good-1")
+
+    def told() -> bool:
+        return manager.get_status() == [
+            "napari-worker: Executing the training of good-1"
+        ]
+
+    qtbot.waitUntil(told)
+    job.cancel()
+    settled(qtbot, job)
+    assert manager.get_status() == []
+    gc.collect()
+    assert made
+    assert made[0]() is None
+
+
+_ENDS = """
+from qtpy.QtWidgets import QApplication
+from napari_cellsci.panels._jobs import Job
+
+def patient(on_event, token):
+    print("begun", flush=True)
+    while not token.cancelled:
+        pass
+    print("stopped", flush=True)
+
+app = QApplication([])
+job = Job()
+job.start(patient)
+"""
+
+
+def test_a_script_that_ends_while_a_job_is_at_work_stops_it_first() -> None:
+    ended = subprocess.run(
+        [sys.executable, "-c", _ENDS],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        env={**os.environ, "QT_QPA_PLATFORM": "offscreen"},
+        check=True,
+    )
+    assert ended.stdout.split() == ["begun", "stopped"]
+    assert ended.stderr == ""
 
 
 def test_closing_the_viewer_while_cropping_leaves_no_half_made_project(

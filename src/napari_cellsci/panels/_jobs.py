@@ -6,6 +6,7 @@ torch's out-of-memory error is one.
 
 from __future__ import annotations
 
+import atexit
 import time
 import traceback
 from collections.abc import Callable
@@ -15,7 +16,7 @@ from queue import Empty, SimpleQueue
 from typing import Any, TypeAlias
 
 from psygnal import Signal
-from qtpy.QtCore import QObject, QTimer
+from qtpy.QtCore import QObject, QThreadPool, QTimer
 from superqt.utils import FunctionWorker
 
 from napari_cellsci.errors import InputError
@@ -31,6 +32,9 @@ from napari_cellsci.tasks import (
 
 DRAIN_MS = 67
 Work: TypeAlias = Callable[[OnEvent, CancelToken], Any]
+_WORDS = "work of a panel of Cellsci"
+_UNDER_WAY: set[CancelToken] = set()
+"""Tokens of the runs whose threads are at work."""
 
 
 class JobState(Enum):
@@ -81,6 +85,26 @@ class _TokenWorker(FunctionWorker):
         super().quit()
 
 
+class _Deed:
+    """The work of a run, called once; its name is what napari says when it is closed.
+
+    napari remembers every worker as long as its window lives, but not what it was given
+    and what came of it.
+    """
+
+    def __init__(self, work: Work, run: _Run, words: str) -> None:
+        self._given: tuple[Work, _Run] | None = (work, run)
+        self._words = words
+
+    def __call__(self) -> None:
+        given, self._given = self._given, None
+        if given is not None:
+            _do(*given)
+
+    def __str__(self) -> str:
+        return self._words
+
+
 class Job(QObject):
     """One kind of long work, at most one run at a time; outlives its panel.
 
@@ -114,7 +138,12 @@ class Job(QObject):
         self._timer.setInterval(DRAIN_MS)
         self._timer.timeout.connect(self._drain)
 
-    def start(self, work: Work, inputs: Callable[[], Any] | None = None) -> int:
+    def start(
+        self,
+        work: Work,
+        inputs: Callable[[], Any] | None = None,
+        words: str = _WORDS,
+    ) -> int:
         """Run `work(on_event, token)` in a thread; return the number of the run.
 
         Parameters
@@ -123,6 +152,8 @@ class Job(QObject):
         inputs : callable, optional
             Returns what the work depends on; if that differs at the end, the result is
             stale and dropped.
+        words : str
+            What napari calls it when it asks whether to close the window.
         """
         from napari.qt.threading import create_worker
 
@@ -134,7 +165,9 @@ class Job(QObject):
         self.failure, self.progress, self.message = None, None, ""
         self.warnings = []
         self._started = self._stage_started = time.monotonic()
-        worker = create_worker(_do, work, run, _worker_class=_TokenWorker)
+        _UNDER_WAY.add(run.token)
+        deed = _Deed(work, run, words)
+        worker = create_worker(deed, _worker_class=_TokenWorker)
         worker.token = run.token
         worker.finished.connect(self._on_finished)
         self._worker = worker
@@ -250,6 +283,18 @@ def _do(work: Work, run: _Run) -> None:
         run.failure = Failure(_sentence(error), traceback.format_exc())
     finally:
         run.over = True
+        _UNDER_WAY.discard(run.token)
+
+
+def _stop_all() -> None:
+    """Cancel all work and wait for it: Python ends, and a thread would outlive Qt."""
+    for token in list(_UNDER_WAY):
+        token.cancel()
+    if _UNDER_WAY:
+        QThreadPool.globalInstance().waitForDone(-1)
+
+
+atexit.register(_stop_all)
 
 
 def _sentence(error: BaseException) -> str:

@@ -141,7 +141,8 @@ class TrainService:
 
     def _carry_out(self, project: Project, run: RunInfo, place: str) -> RunInfo:
         if place == HERE:
-            self.job.start(partial(_perform, project.path, run.id))
+            words = f"the training of {run.name or run.id}, which keeps its checkpoint"
+            self.job.start(partial(_perform, project.path, run.id), words=words)
         else:
             self._processes[run.id] = project.start_run(run)
         self.look()
