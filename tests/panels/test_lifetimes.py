@@ -11,14 +11,32 @@ from typing import Any
 import numpy as np
 import pytest
 import yaml
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from qtpy.QtCore import QCoreApplication, QEvent, QTimer
 from qtpy.QtWidgets import QApplication
 
 import napari_cellsci
+from napari_cellsci.panels.train.service import HERE, TrainService
 from napari_cellsci.panels.workspace import open_workspace
+from napari_cellsci.project import Project
+from napari_cellsci.project.run_request import RunRequest
+from napari_cellsci.project.run_state import RunState
+from napari_cellsci.project.worker import perform
+from napari_cellsci.tasks import CancelToken, Event, Step
 from napari_cellsci.viewer.session import get_session
 
 pytestmark = pytest.mark.gui
+SMALL: dict[str, Any] = {
+    "preset": "quick",
+    "steps": 12,
+    "batch": 32,
+    "latent": 6,
+    "filters": [4, 4, 8, 8],
+    "hidden": 16,
+    "device": "cpu",
+    "log_every": 1,
+}
 
 
 @pytest.fixture
@@ -161,3 +179,42 @@ def test_closing_the_viewer_with_all_panels_open_is_clean(
     session.project = mitosis
     session.set_scores(known_scores(mitosis))
     settle()
+
+
+@settings(
+    deadline=None,
+    max_examples=2,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+@given(step=st.integers(1, 11))
+def test_napari_is_closed_at_any_step_of_a_run_which_keeps_it_and_goes_on_later(
+    make_napari_viewer: Callable[..., Any],
+    mitosis: Any,
+    qtbot: Any,
+    step: int,
+) -> None:
+    viewer, request = make_napari_viewer(), RunRequest("train_encoder", SMALL)
+    reached, over = threading.Event(), threading.Event()
+
+    def wait(event: Event) -> None:
+        if isinstance(event, Step) and event.step == step:
+            reached.set()
+            assert over.wait(60)
+
+    def watched(folder: Path, id_: str, *, token: CancelToken) -> None:
+        perform(folder, id_, wait, token)
+
+    with Project.open(mitosis.path) as project, pytest.MonkeyPatch.context() as patch:
+        patch.setattr("napari_cellsci.panels.train.service.perform", watched)
+        get_session(viewer).project = project
+        service = get_session(viewer).service(TrainService)
+        run = service.start(request, HERE)
+        qtbot.waitUntil(reached.is_set, timeout=120_000)
+        viewer.close()
+        over.set()
+        qtbot.waitUntil(lambda: not service.job.state.busy, timeout=120_000)
+    assert mitosis.run(run.id).state is RunState.CANCELLED
+    assert mitosis.run_log(run.id).checkpoint == step
+    mitosis.queue_again(run.id)
+    perform(mitosis.path, run.id)
+    assert mitosis.run(run.id).state is RunState.DONE

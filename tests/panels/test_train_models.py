@@ -25,8 +25,9 @@ from napari_cellsci.panels.train.charts import (
     write_curves,
 )
 from napari_cellsci.panels.train.compared import comparison, rows_of
-from napari_cellsci.panels.train.goals import GOALS, Setup, goal_of
+from napari_cellsci.panels.train.goals import EACH, GOALS, Setup, goal_of
 from napari_cellsci.panels.train.help import parameters_of
+from napari_cellsci.panels.train.setup_page import ALL, cells_of
 from napari_cellsci.project.run_estimate import Estimate
 from napari_cellsci.project.run_log import RunLog
 from napari_cellsci.project.run_request import RunRequest
@@ -245,7 +246,10 @@ def test_the_card_says_what_to_do_next(tmp_path: Path) -> None:
     assert failed.words == "Run with batch 32"
     assert failed.details == "Traceback"
     killed = standing.of_run(info(tmp_path, RunState.INTERRUPTED), log, None)
-    assert "killed" in killed.reason
+    assert killed.reason.endswith("was switched off. Then run it again.")
+    (tmp_path / "checkpoint.json").write_text("{}")
+    killed = standing.of_run(info(tmp_path, RunState.INTERRUPTED), log, None)
+    assert killed.reason.endswith("was switched off. Then go on where it stopped.")
     cancelled = standing.of_run(info(tmp_path, RunState.CANCELLED), log, None)
     assert "not touched" in cancelled.reason
 
@@ -302,6 +306,22 @@ def test_runs_are_compared_by_what_differs(tmp_path: Path) -> None:
     assert ["state", "done", "failed"] in found.rows
     assert not any(row[0] == "batch" for row in found.rows)
     assert "beta: 1" in rows_of(one, log)
+
+
+def test_cells_of_one_class_or_each_class_are_offered_where_there_are_enough() -> None:
+    assert [c.key for c in cells_of({"a": 7, "b": 0})[0]] == [ALL]
+    assert len(cells_of({"a": 7, "b": 0})) == 1
+    every, own = cells_of({"a": 80, "b": 8, "c": 3})
+    assert [c.key for c in (*every, *own)] == [ALL, "a", "b", "c", EACH]
+    assert [bool(c.why_not) for c in own] == [False, False, True, False]
+    assert own[-1].tip == "One encoder after another: a, b"
+    lone = cells_of({"a": 80, "b": 3})[1]
+    assert "two classes" in lone[-1].why_not
+    setup = Setup("bvae", "quick", of_class="b")
+    assert Setup.of(setup.request()) == setup
+    assert Setup("bvae", of_class=EACH).each_class
+    assert not Setup("heads2", of_class=EACH).each_class
+    assert "of_class" not in Setup("heads2", of_class="b").request().arguments
 
 
 def test_the_name_of_another_goal_is_not_kept() -> None:

@@ -11,9 +11,11 @@ import pytest
 
 from napari_cellsci.errors import ProjectError
 from napari_cellsci.panels.score.service import ScoreService
-from napari_cellsci.panels.train.goals import GOALS, Setup
+from napari_cellsci.panels.train.goals import EACH, GOALS, Setup
 from napari_cellsci.panels.train.panel import NEW, RUNS, TrainPanel
 from napari_cellsci.panels.train.service import HERE, TrainService
+from napari_cellsci.panels.train.setup_page import ALL
+from napari_cellsci.panels.train.words import kind_of
 from napari_cellsci.project.run_estimate import Estimate
 from napari_cellsci.project.run_request import RunRequest
 from napari_cellsci.project.run_state import RunState
@@ -383,8 +385,8 @@ def test_a_run_in_its_own_process_is_started_and_watched(
         def poll(self) -> None:
             return None
 
-    def spawn(run: Any) -> Any:
-        started.append(run.id)
+    def spawn(*runs: Any) -> Any:
+        started.extend(run.id for run in runs)
         return Process()
 
     monkeypatch.setattr(mitosis, "start_run", spawn)
@@ -392,8 +394,43 @@ def test_a_run_in_its_own_process_is_started_and_watched(
     assert panel.page == RUNS
     assert started == [panel.chosen[0].id]
     assert panel.chosen[0].state is RunState.QUEUED
-    assert "Starting" in panel.card.text.text()
+    assert "Waiting to start" in panel.card.text.text()
     assert panel.chosen[0].request == panel._request()
+
+
+def test_an_encoder_for_each_class_is_a_choice_once_enough_cells_are_labelled(
+    panel: TrainPanel,
+    mitosis: Any,
+    mitosis_files: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    page = panel.setup_page
+    assert page.cells.isHidden()
+    mitosis.labels.import_csv(mitosis_files / "truth.csv")
+    panel.refresh()
+    assert not page.cells.isHidden()
+    keys = [page.cells.itemData(k) for k in range(page.cells.count())]
+    assert keys == [ALL, None, "interphase", "metaphase", EACH]
+    page.cells.chosen.emit("metaphase")
+    assert panel._request().arguments["of_class"] == "metaphase"
+    assert "--class metaphase" in (panel.command_line() or "")
+    page.cells.chosen.emit(EACH)
+    assert (panel.command_line() or "").endswith("--seed 0 --per-class")
+    assert "project.train_encoder_per_class(preset='good'" in (
+        panel.python_code() or ""
+    )
+    started: list[Any] = []
+    monkeypatch.setattr(mitosis, "start_run", lambda *runs: started.extend(runs))
+    monkeypatch.setattr(panel.service, "_processes", {})
+    panel.run_bar.button.click()
+    names = ["tcvae-good-interphase", "tcvae-good-metaphase"]
+    assert [run.name for run in started] == names
+    assert [run.id for run in panel.chosen] == [started[0].id]
+    assert kind_of(started[1]) == "encoder of metaphase"
+    panel.set_up_like(started[1])
+    assert page.setup.of_class == "metaphase"
+    page.goals.chosen.emit("heads2")
+    assert page.cells.isHidden()
 
 
 def test_an_estimate_is_shown_for_what_is_set_up_and_only_for_that(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import shutil
 import subprocess
@@ -22,7 +23,9 @@ from napari_cellsci.viewer.session import get_session
 
 pytestmark = [pytest.mark.gui, pytest.mark.slow]
 HOUR = 3_600_000
-STOPPED = {"encoder": 700, "heads1": 250, "heads3": 1_500}
+PRESET = os.environ.get("CELLSCI_PRESET", "good")
+"""Of the encoder; heads are always the ten of "good"."""
+STOPPED = {"encoder": 250, "heads1": 250, "heads3": 1_500}
 """Steps at which runs are cancelled on their way, by goal."""
 
 
@@ -55,7 +58,8 @@ def panel(
 
 def begun(panel: TrainPanel, goal: str) -> RunLog:
     """Start a run from the panel, with everything as it is offered."""
-    panel.setup_page.take(Setup(goal))
+    preset = PRESET if goal == "encoder" else "good"
+    panel.setup_page.take(Setup(goal, preset))
     panel.refresh()
     panel.run_bar.button.click()
     assert panel.page == RUNS
@@ -99,7 +103,7 @@ def assert_close(own: RunLog, other: RunLog) -> float:
     return worst
 
 
-@pytest.mark.parametrize("goal", ["encoder", "heads1", "heads2", "heads3"])
+@pytest.mark.parametrize("goal", ["encoder", "heads2", "heads3", "heads1"])
 def test_a_run_of_the_panel_tells_what_its_command_tells(
     panel: TrainPanel, qtbot: Any, folders: list[Path], goal: str
 ) -> None:

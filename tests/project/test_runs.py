@@ -19,7 +19,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from napari_cellsci.errors import Collapsed, DataChanged, Diverged, InputError
-from napari_cellsci.project import Project
+from napari_cellsci.project import Project, worker
 from napari_cellsci.project import training as training_module
 from napari_cellsci.project.run_estimate import estimate
 from napari_cellsci.project.run_files import write_beat
@@ -28,6 +28,7 @@ from napari_cellsci.project.run_pulse import RunToken
 from napari_cellsci.project.run_request import RunRequest
 from napari_cellsci.project.run_state import RunState
 from napari_cellsci.project.run_trouble import Trouble, advise, sentence_of, trouble_of
+from napari_cellsci.project.runs import adopting
 from napari_cellsci.project.worker import perform
 from napari_cellsci.representation.pictures import Pictures
 from napari_cellsci.tasks import Cancelled, CancelToken, Event, Step
@@ -197,8 +198,12 @@ def test_a_run_that_cannot_begin_says_why(project: Project) -> None:
     assert "no preset 'quicker'" in failed.message
     waiting = project.queue_run(REQUEST)
     project.cancel_run(waiting.id)
+    assert project.run(waiting.id).state is RunState.CANCELLED
     with pytest.raises(Cancelled):
         perform(project.path, waiting.id)
+    assert project.run(waiting.id).state is RunState.CANCELLED
+    with adopting(waiting.id), pytest.raises(Cancelled):
+        project.train_encoder(**SMALL)
     assert project.run(waiting.id).state is RunState.CANCELLED
 
 
@@ -268,6 +273,32 @@ def test_a_run_in_another_process_is_found_killed_and_gone_on_with(
     straight = project.queue_run(request)
     perform(project.path, straight.id)
     assert losses(project.run_log(run.id)) == losses(project.run_log(straight.id))
+
+
+def test_runs_in_one_process_follow_one_another_and_one_that_fails_is_no_hindrance(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(signal, "signal", lambda number, deed: None)
+    odd = project.queue_run(RunRequest("train_encoder", {"preset": "quicker"}))
+    stopped = project.queue_run(REQUEST)
+    project.cancel_run(stopped.id)
+    well = project.queue_run(REQUEST.changed(steps=2))
+    ids = [odd.id, stopped.id, well.id]
+    assert worker.main([str(project.path), *ids]) == 130
+    assert [project.run(id_).state for id_ in ids] == [
+        RunState.FAILED,
+        RunState.CANCELLED,
+        RunState.DONE,
+    ]
+
+
+def test_heads_on_latents_work_on_one_core_unless_more_are_asked_for() -> None:
+    threads = {
+        (verb, scheme): RunRequest(verb, {"scheme": scheme}).usual_threads
+        for verb, scheme in [("train_encoder", 0), ("train_head", 1), ("train_head", 3)]
+    }
+    assert list(threads.values()) == [None, None, 1]
+    assert RunRequest("train_head", {"scheme": 3}, 4).usual_threads == 4
 
 
 def test_a_token_waits_while_paused_and_hears_a_cancel_then() -> None:

@@ -15,12 +15,13 @@ from napari_cellsci.project import generations
 from napari_cellsci.project.bench import Bench
 from napari_cellsci.project.class_rows import FEWEST, rows_of_class
 from napari_cellsci.project.models import free_name, read_encoders
+from napari_cellsci.project.run_request import RunRequest
 from napari_cellsci.project.training import train_encoder
 from napari_cellsci.project.usable import usable_only as only_usable
 from napari_cellsci.representation.activity import nats
 from napari_cellsci.representation.data import CropArray, read_rows, split_rows
 from napari_cellsci.representation.infogan import InfoGAN
-from napari_cellsci.tasks import CancelToken, Log, OnEvent
+from napari_cellsci.tasks import CancelToken, Log, OnEvent, ignore
 
 if TYPE_CHECKING:
     from napari_cellsci.representation.encoder import Encoder
@@ -155,6 +156,21 @@ def train_per_class(
         )
         made[cls] = (names[cls], encoder)
     return compared(bench, labels, made, usable_only, on_event, token)
+
+
+def requests_per_class(
+    bench: Bench, labels: Labels, request: RunRequest
+) -> list[RunRequest]:
+    """Return a request for each class; see `Project.requests_per_class`."""
+    given = request.arguments
+    kind, preset = given.get("kind", "tcvae"), given.get("preset", "good")
+    name = given.get("name")
+    classes = _classes(bench, labels, given.get("usable_only"), ignore)
+    stem = name or f"{kind}-{preset}"
+    return [
+        request.changed(of_class=cls, name=_named(bench, f"{stem}-{cls}", name is None))
+        for cls in classes
+    ]
 
 
 def _named(bench: Bench, wanted: str, numbered: bool) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 from typing import Any
 
+from napari_cellsci.labels import Labels
 from napari_cellsci.project import run_admin
 from napari_cellsci.project.bench import Bench
 from napari_cellsci.project.run_log import RunLog
@@ -20,6 +21,7 @@ class RunsFace:
     """
 
     _bench: Bench
+    _labels: Labels
 
     @property
     def runs(self) -> list[RunInfo]:
@@ -66,9 +68,25 @@ class RunsFace:
         """Queue a run that was stopped; it goes on from its checkpoint."""
         return run_admin.queue_again(self._bench, self.run(run))
 
-    def start_run(self, run: RunInfo) -> subprocess.Popen[bytes]:
-        """Carry a queued run out in a process of its own, which outlives this one."""
-        return run_admin.spawn(self._bench, run)
+    def requests_per_class(self, request: RunRequest) -> list[RunRequest]:
+        """Return requests of one encoder for each class with labelled cells enough.
+
+        Raises
+        ------
+        InputError
+            If there are not two such classes.
+        """
+        from napari_cellsci.project.class_encoders import requests_per_class
+
+        return requests_per_class(self._bench, self._labels, request)
+
+    def start_run(self, *runs: RunInfo) -> subprocess.Popen[bytes]:
+        """Carry queued runs out in a process of their own, which outlives this one.
+
+        Several follow one another; one that fails or is cancelled does not keep the
+        next from its turn.
+        """
+        return run_admin.spawn(self._bench, runs)
 
     def pause_run(self, run: str) -> None:
         """Let a run wait at its next safe point, with its checkpoint written."""

@@ -125,14 +125,15 @@ def request_of(run: RunInfo) -> RunRequest:
     return run.request
 
 
-def spawn(bench: Bench, run: RunInfo) -> subprocess.Popen[bytes]:
-    """Carry a queued run out in a process that outlives this one."""
-    command = [sys.executable, "-m", WORKER, str(bench.folder), run.id]
+def spawn(bench: Bench, runs: Sequence[RunInfo]) -> subprocess.Popen[bytes]:
+    """Carry queued runs out, in turn, in a process that outlives this one."""
+    ids = [run.id for run in runs]
+    command = [sys.executable, "-m", WORKER, str(bench.folder), *ids]
     options: dict[str, Any] = {"start_new_session": True}
     if os.name == "nt":  # pragma: no cover
         flags = "CREATE_NO_WINDOW", "CREATE_NEW_PROCESS_GROUP"
         options = {"creationflags": sum(getattr(subprocess, f) for f in flags)}
-    with in_words(bench.folder), (run.folder / OUTPUT).open("ab") as output:
+    with in_words(bench.folder), (runs[0].folder / OUTPUT).open("ab") as output:
         process = subprocess.Popen(
             command,
             stdin=subprocess.DEVNULL,
@@ -142,9 +143,9 @@ def spawn(bench: Bench, run: RunInfo) -> subprocess.Popen[bytes]:
             **options,
         )
     with bench.store.transaction() as inside:
-        inside.execute(
+        inside.executemany(
             "UPDATE runs SET pid = ? WHERE id = ? AND status = 'queued'",
-            (process.pid, run.id),
+            [(process.pid, id_) for id_ in ids],
         )
     return process
 
@@ -152,14 +153,28 @@ def spawn(bench: Bench, run: RunInfo) -> subprocess.Popen[bytes]:
 def wish(bench: Bench, run: RunInfo, happening: Happening) -> None:
     """Pause, go on with or cancel a run in whatever process it is.
 
+    One that is still waiting is cancelled at once.
+
     Raises
     ------
     InputError
         If it stands where that cannot be.
     """
-    after(one_run(bench, run.id).state, happening)
+    state = one_run(bench, run.id).state
+    after(state, happening)
     with in_words(bench.folder):
         write_wish(run.folder, _WISHES[happening])
+    if state is RunState.QUEUED and happening is Happening.CANCEL:
+        with bench.store.transaction() as inside:
+            inside.execute(
+                "UPDATE runs SET status = ?, ended_at = ? "
+                "WHERE id = ? AND status = 'queued'",
+                (
+                    str(RunState.CANCELLED),
+                    datetime.now(UTC).isoformat(timespec="milliseconds"),
+                    run.id,
+                ),
+            )
 
 
 def rename_run(bench: Bench, run: RunInfo, name: str) -> None:

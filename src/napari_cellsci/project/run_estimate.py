@@ -24,6 +24,7 @@ from napari_cellsci.tasks import Cancelled, CancelToken, Event, OnEvent, Step, i
 if TYPE_CHECKING:
     from napari_cellsci.project.facade import Project
 
+_BEGUN = time.perf_counter()
 MODULE = "napari_cellsci.project.run_estimate"
 SECONDS = 4.0
 """Of the trial, after the first steps, which also prepare."""
@@ -70,6 +71,7 @@ class _Meter:
     def __init__(self, seconds: float) -> None:
         self.token = CancelToken()
         self.total = 0
+        self.first: float | None = None
         self._seconds = seconds
         self._times: list[tuple[float, int]] = []
 
@@ -78,6 +80,7 @@ class _Meter:
             return
         now = time.perf_counter()
         self.total = event.total
+        self.first = now if self.first is None else self.first
         if event.step >= _FIRST or event.total <= _FIRST:
             self._times.append((now, event.step))
         if self._times and now - self._times[0][0] >= self._seconds:
@@ -109,12 +112,22 @@ def estimate(
     request: RunRequest,
     *,
     seconds: float = SECONDS,
+    before: float = 0.0,
     on_event: OnEvent = ignore,
     token: CancelToken | None = None,
 ) -> Estimate:
     """Begin what a request asks for, stop it after some seconds, and extrapolate.
 
     Nothing is kept of the trial.
+
+    Parameters
+    ----------
+    project : Project
+    request : RunRequest
+    seconds : float
+        For which steps are watched.
+    before : float
+        Seconds that a process of its own takes to come as far as here.
 
     Raises
     ------
@@ -142,8 +155,9 @@ def estimate(
     pace = meter.pace
     if pace is None:  # over before anything could be measured
         spent = time.perf_counter() - start
-        return Estimate(spent, 0.5, _peak(), _available(), meter.total)
-    total = pace * (meter.total * factor + more) * (1 + _AFTER)
+        return Estimate(before + spent, 0.5, _peak(), _available(), meter.total)
+    ready = before + (meter.first or start) - start
+    total = ready + pace * (meter.total * factor + more) * (1 + _AFTER)
     return Estimate(total, meter.spread, _peak(), _available(), meter.total)
 
 
@@ -302,10 +316,11 @@ def main(arguments: Sequence[str]) -> int:
     from napari_cellsci.project.worker import choose_threads
 
     request = RunRequest.from_dict(json.loads(sys.stdin.read()))
-    choose_threads(request.threads)
+    choose_threads(request.usual_threads)
     try:
         with Project.open(Path(arguments[0])) as project:
-            found = estimate(project, request)
+            before = time.perf_counter() - _BEGUN
+            found = estimate(project, request, before=before)
     except InputError as error:
         sys.stderr.write(f"{error}\n")
         return 2

@@ -102,6 +102,15 @@ class RunRequest:
         """Kind of run."""
         return KINDS[self.verb]
 
+    @property
+    def usual_threads(self) -> int | None:
+        """Cores that torch is to work on; None for as many as are usual.
+
+        Heads on latents are small: more threads would only wait for each other.
+        """
+        small = self.verb == "train_head" and self.arguments.get("scheme", 2) != 1
+        return 1 if small and self.threads is None else self.threads
+
     def changed(self, **changes: Any) -> RunRequest:
         """Return the same request but for some arguments; None takes one away."""
         merged = {**self.arguments, **changes}

@@ -92,7 +92,7 @@ def sentence_of(error: BaseException) -> str:
     if kind is Trouble.MEMORY:
         return "There was too little memory for this batch and these networks."
     if kind is Trouble.DISK:
-        return "The disk is full: free some space, then go on with the run."
+        return "The disk is full."
     if kind is Trouble.LIBRARY:
         return (
             "PyTorch could not be loaded beside the libraries that were loaded before "
@@ -193,7 +193,7 @@ def _on_device(settings: Mapping[str, Any]) -> Advice:
 
 
 def _on_disk(settings: Mapping[str, Any]) -> Advice:
-    return Advice("Free some space on the disk, then go on: the checkpoint is kept.")
+    return Advice("Free some space on the disk.")
 
 
 def _on_data(settings: Mapping[str, Any]) -> Advice:
@@ -216,7 +216,7 @@ def _on_library(settings: Mapping[str, Any]) -> Advice:
 def _on_kill(settings: Mapping[str, Any]) -> Advice:
     return Advice(
         "Its process ended without a word: it was killed, ran out of memory, or the "
-        "computer was switched off. Go on from the checkpoint."
+        "computer was switched off."
     )
 
 

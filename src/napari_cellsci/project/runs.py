@@ -257,6 +257,8 @@ def _note_start(
         wish = read_wish(place)
         if row is not None:
             stored = RunState(row["status"])
+            if stored is RunState.CANCELLED and _ADOPTED.get() == place.name:
+                raise Cancelled  # in the last moment before it began
             mine = stored is RunState.QUEUED
             alive = mine or lives(place, row["pid"], row["host"])
             after(standing(stored, wish, alive), Happening.START)

@@ -1,6 +1,6 @@
-"""Carrying a queued run out: in this thread, or as a process of its own.
+"""Carrying queued runs out: in this thread, or as a process of their own.
 
-``python -m napari_cellsci.project.worker PROJECT RUN`` is what the window starts. It
+``python -m napari_cellsci.project.worker PROJECT RUN…`` is what the window starts. It
 says nothing but what it writes into the run's folder, and ends at the next safe point
 when it is asked to terminate. Exit codes are those of ``cellsci``.
 """
@@ -53,7 +53,7 @@ def carry_out(
     bench = project._bench
     run = one_run(bench, run_id)
     try:
-        if run.state is RunState.CANCELLING:
+        if run.state in (RunState.CANCELLING, RunState.CANCELLED):
             raise Cancelled
         with adopting(run.id):
             return request_of(run).carry_out(project, on_event, token)
@@ -79,15 +79,19 @@ def choose_threads(count: int | None) -> None:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Carry out one run; return the exit code."""
-    folder, run_id = Path(arguments[0]), arguments[1]
-    token = CancelToken()
+    """Carry runs out one after another; return the last exit code that is not 0."""
+    folder, token = Path(arguments[0]), CancelToken()
 
     def stop(number: int, frame: FrameType | None) -> None:
         token.cancel()
 
     signal.signal(signal.SIGTERM, stop)
     signal.signal(signal.SIGINT, stop)
+    codes = [_perform_one(folder, run_id, token) for run_id in arguments[1:]]
+    return next((code for code in reversed(codes) if code), 0)
+
+
+def _perform_one(folder: Path, run_id: str, token: CancelToken) -> int:
     try:
         _prepare(folder, run_id)
         perform(folder, run_id, token=token)
@@ -118,7 +122,7 @@ def _prepare(folder: Path, run_id: str) -> None:
 
     with Project.open(folder) as project:
         request = project.run(run_id).request
-    choose_threads(None if request is None else request.threads)
+    choose_threads(None if request is None else request.usual_threads)
 
 
 if __name__ == "__main__":

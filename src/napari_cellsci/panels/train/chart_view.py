@@ -36,6 +36,7 @@ class ChartView(QWidget):
         self._chart: Chart | None = None
         self._curves: list[Drawn] = []
         self._changes: Sequence[Change] = ()
+        self._stages: Sequence[float] = ()
         self._items: list[pg.PlotDataItem] = []
         self._marks: list[pg.GraphicsObject] = []
         self._key = WrapLabel()
@@ -98,8 +99,11 @@ class ChartView(QWidget):
             axis.setStyle(tickLength=-4, tickTextOffset=3)
         self._cursor.setPen(pg.mkPen(theme.accent, width=1))
         self.fit_button.set_color(theme.text)
+        self._show_again()
+
+    def _show_again(self) -> None:
         if self._chart is not None:
-            self.show_chart(self._chart, self._curves, self._changes)
+            self.show_chart(self._chart, self._curves, self._changes, self._stages)
 
     def show_chart(
         self,
@@ -112,19 +116,21 @@ class ChartView(QWidget):
         fresh = self._chart is None or self._chart.key != chart.key
         self._chart, self._curves = chart, list(curves)
         self._changes = changes if chart.changes else ()
+        self._stages = stages
         if fresh:
             self.log_button.blockSignals(True)
             self.log_button.setChecked(chart.log)
             self.log_button.blockSignals(False)
-        self.plot.setLogMode(y=self.log_button.isChecked())
+        known = any(len(curve.x) for curve in curves)
+        self.plot.setLogMode(y=known and self.log_button.isChecked())
         self.plot.setLabel("left", chart.unit, color=self._theme.muted)
-        self._draw(stages)
+        self._draw()
         self._show_key()
         self.hint.setText(chart.good if curves else f"{chart.good} (No values yet.)")
         if fresh:
             self.fit()
 
-    def _draw(self, stages: Sequence[float]) -> None:
+    def _draw(self) -> None:
         while len(self._items) < len(self._curves):
             item = pg.PlotDataItem(connect="finite")
             self.plot.addItem(item)
@@ -146,7 +152,7 @@ class ChartView(QWidget):
             item.setData([], [])
         for mark in self._marks:
             self.plot.removeItem(mark)
-        self._marks = [self._stage_line(x) for x in stages]
+        self._marks = [self._stage_line(x) for x in self._stages]
         self._marks += self._change_marks()
         for mark in self._marks:
             self.plot.addItem(mark, ignoreBounds=True)
@@ -206,8 +212,7 @@ class ChartView(QWidget):
         self.plot.getPlotItem().enableAutoRange()
 
     def _on_log(self, on: bool) -> None:
-        if self._chart is not None:
-            self.show_chart(self._chart, self._curves, self._changes)
+        self._show_again()
 
     def _on_click(self, event: object) -> None:
         if getattr(event, "double", bool)():

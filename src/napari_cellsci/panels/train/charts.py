@@ -221,7 +221,8 @@ _SEARCH = Chart(
     "cloud",
     "Trials",
     "balanced accuracy",
-    "Good: points at the top left. The line joins those that nothing beats.",
+    "Good: points at the top left. The line joins those that nothing beats; hollow "
+    "ones were stopped early.",
 )
 
 

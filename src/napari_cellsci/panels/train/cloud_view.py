@@ -68,6 +68,8 @@ class CloudView(QWidget):
             axis.setTextPen(pg.mkPen(theme.muted))
             axis.setStyle(tickLength=-4, tickTextOffset=3)
             self.plot.setLabel(name, words, color=theme.muted)
+        # By itself the axis is too low for the letters that reach below the line.
+        self.plot.getAxis("bottom").setHeight(2 * self.fontMetrics().height() + STEP)
         self._front.setPen(pg.mkPen(self._ink(VERMILION), width=2))
         if self._chart is not None:
             self.show_trials(self._chart, self._trials)

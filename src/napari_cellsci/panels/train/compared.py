@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from napari_cellsci.panels._parts import duration
-from napari_cellsci.panels.train.words import kind_of, title_of
+from napari_cellsci.panels.train.words import class_of, kind_of, title_of
 from napari_cellsci.project.run_admin import differences
 from napari_cellsci.project.run_log import RunLog
 from napari_cellsci.project.runs import RunInfo
@@ -66,6 +66,8 @@ def rows_of(run: RunInfo, log: RunLog) -> list[str]:
     if not settings and run.request is not None:
         settings = dict(run.request.arguments)
     lines += [f"{name.replace('_', ' ')}: {_short(v)}" for name, v in settings.items()]
+    if (own := class_of(run)) is not None:
+        lines.append(f"learns from: cells labelled {own}")
     data = run.config.get("data") or {}
     if "n_cells" in data:
         lines.append(f"cells: {data['n_cells']:,}")

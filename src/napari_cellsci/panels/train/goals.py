@@ -60,6 +60,11 @@ class Goal:
         return getattr(import_module(f"napari_cellsci.{module}"), name)
 
     @property
+    def of_cells(self) -> bool:
+        """Whether it can learn from the cells of one class."""
+        return self.verb == "train_encoder"
+
+    @property
     def takes_classes(self) -> bool:
         """Whether the classes it learns can be chosen."""
         return self.verb == "train_head"
@@ -223,6 +228,15 @@ GOALS: tuple[Goal, ...] = (
 )
 
 
+EACH = "* each class *"
+"""In place of a class: one encoder for each."""
+
+
+def per_class_python(code: str) -> str:
+    """Return the lines for one encoder for each class, from those for one."""
+    return code.replace(".train_encoder(", ".train_encoder_per_class(")
+
+
 def goal_of(key: str) -> Goal:
     """Return a goal by its key."""
     return next(goal for goal in GOALS if goal.key == key)
@@ -252,6 +266,8 @@ class Setup:
     usable_only : bool, optional
         Whether cells that are filtered out are passed over; by default as the project
         is set.
+    of_class : str, optional
+        The only class an encoder learns from; `EACH` for one encoder for each class.
     """
 
     goal: str = "encoder"
@@ -263,6 +279,7 @@ class Setup:
     device: str = "auto"
     classes: tuple[str, ...] | None = None
     usable_only: bool | None = None
+    of_class: str | None = None
 
     def with_goal(self, key: str) -> Setup:
         """Return a setup for another goal: its settings begin anew."""
@@ -289,9 +306,16 @@ class Setup:
             arguments["name"] = self.name
         if self.classes is not None and goal.takes_classes:
             arguments["classes"] = list(self.classes)
+        if self.of_class not in (None, EACH) and goal.of_cells:
+            arguments["of_class"] = self.of_class
         if self.usable_only is not None and goal.verb != "search":
             arguments["usable_only"] = self.usable_only
         return RunRequest(goal.verb, arguments, threads)
+
+    @property
+    def each_class(self) -> bool:
+        """Whether one encoder for each class is asked for."""
+        return self.of_class == EACH and goal_of(self.goal).of_cells
 
     @classmethod
     def of(cls, request: RunRequest) -> Setup:
@@ -312,6 +336,7 @@ class Setup:
         seed, device = int(given.pop("seed", 0)), str(given.pop("device", "auto"))
         encoder = given.pop("encoder", None)
         classes, usable = given.pop("classes", None), given.pop("usable_only", None)
+        of_class = given.pop("of_class", None)
         return cls(
             goal.key,
             preset,
@@ -322,4 +347,5 @@ class Setup:
             device,
             None if classes is None else tuple(classes),
             usable,
+            of_class,
         )

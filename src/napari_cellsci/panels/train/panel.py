@@ -18,7 +18,7 @@ from napari_cellsci.panels.score.service import ScoreService
 from napari_cellsci.panels.train import run_bar, standing
 from napari_cellsci.panels.train.actions import RunActions
 from napari_cellsci.panels.train.charts import write_curves
-from napari_cellsci.panels.train.goals import GOALS, Setup, goal_of
+from napari_cellsci.panels.train.goals import GOALS, Setup, goal_of, per_class_python
 from napari_cellsci.panels.train.run_bar import RunBar
 from napari_cellsci.panels.train.run_list import RunList
 from napari_cellsci.panels.train.run_view import RunView
@@ -135,10 +135,13 @@ class TrainPanel(PanelBase):
         project = session.project
         if project is None:
             page.offer_cells({}, (), 0, False)
+            page.offer_classes({})
         else:
             palette = {item.name: item.colour for item in project.labels.classes}
             filtered = int(session.left_out.sum())
             page.offer_cells(palette, project.classes, filtered, project.usable_only)
+            counts = project.labels.counts()
+            page.offer_classes({name: counts.get(name, 0) for name in palette})
         self._show_cost()
 
     def _why_not(self) -> dict[str, str]:
@@ -186,7 +189,9 @@ class TrainPanel(PanelBase):
         elif job.state is JobState.FAILED and job.failure is not None:
             page.cost.setText(job.failure.message)
         elif self.service.estimate is not None and self._asked == self._request():
-            page.cost.setText(estimate_words(self.service.estimate))
+            said = estimate_words(self.service.estimate)
+            each = page.setup.each_class
+            page.cost.setText(f"Every encoder: {said}" if each else said)
         else:
             page.cost.setText("Time and memory, from a short trial.")
 
@@ -202,18 +207,22 @@ class TrainPanel(PanelBase):
             self.service.measure(self._asked)
 
     def start(self) -> None:
-        """Start the run that is set up."""
-        self._begin(self._request(), self.setup_page.place)
+        """Start the run that is set up, or one for each class."""
+        page = self.setup_page
+        self._begin(self._request(), page.place, each=page.setup.each_class)
 
-    def _begin(self, request: RunRequest, place: str) -> None:
-        if self.attempt(partial(self._start, request, place)):
+    def _begin(self, request: RunRequest, place: str, each: bool = False) -> None:
+        if self.attempt(partial(self._start, request, place, each)):
             self.tabs.setCurrentIndex(RUNS)
             self.mark_dirty()
 
-    def _start(self, request: RunRequest, place: str) -> None:
-        run = self.service.start(request, place)
-        self.list.show_runs(self.service.runs)
-        self.list.choose([run.id])
+    def _start(self, request: RunRequest, place: str, each: bool) -> None:
+        service = self.service
+        begin = service.start_each if each else service.start
+        run = begin(request, place)
+        first = run[-1] if isinstance(run, list) else run
+        self.list.show_runs(service.runs)
+        self.list.choose([first.id])
 
     def set_up_like(self, run: RunInfo, **changes: Any) -> None:
         """Set up a new run like another one, with some settings changed."""
@@ -383,14 +392,20 @@ class TrainPanel(PanelBase):
         request, project = self._shown_request(), self.session.project
         if request is None or project is None:
             return None
-        return request.again(name=request.arguments.get("name")).python(project.path)
+        code = request.again(name=request.arguments.get("name")).python(project.path)
+        return per_class_python(code) if self._shows_each else code
 
     def command_line(self) -> str | None:
         """Return the command that repeats the chosen run, or starts the one set up."""
         request, project = self._shown_request(), self.session.project
         if request is None or project is None:
             return None
-        return request.again(name=request.arguments.get("name")).command(project.path)
+        words = request.again(name=request.arguments.get("name")).command(project.path)
+        return f"{words} --per-class" if self._shows_each else words
+
+    @property
+    def _shows_each(self) -> bool:
+        return self.page == NEW and self.setup_page.setup.each_class
 
 
 def _load(key: str, on_event: OnEvent, token: CancelToken) -> str:

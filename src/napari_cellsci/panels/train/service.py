@@ -115,7 +115,20 @@ class TrainService:
             If the window is busy with another one, or the project cannot be written.
         """
         project = self._open(place)
-        return self._carry_out(project, project.queue_run(request), place)
+        return self._carry_out(project, [project.queue_run(request)], place)[0]
+
+    def start_each(self, request: RunRequest, place: str = OWN) -> list[RunInfo]:
+        """Start a run for each class, one after another; newest first.
+
+        Raises
+        ------
+        InputError
+            As `start`; or if too few cells are labelled.
+        """
+        project = self._open(place)
+        requests = project.requests_per_class(request)
+        runs = [project.queue_run(own) for own in requests]
+        return self._carry_out(project, runs, place)[::-1]
 
     def resume(self, run: RunInfo, place: str = OWN) -> RunInfo:
         """Go on with a run that was stopped.
@@ -126,7 +139,7 @@ class TrainService:
             As `start`; or if it cannot be gone on with.
         """
         project = self._open(place)
-        return self._carry_out(project, project.queue_again(run.id), place)
+        return self._carry_out(project, [project.queue_again(run.id)], place)[0]
 
     def _open(self, place: str) -> Project:
         project = self.project
@@ -139,14 +152,19 @@ class TrainService:
             )
         return project
 
-    def _carry_out(self, project: Project, run: RunInfo, place: str) -> RunInfo:
+    def _carry_out(
+        self, project: Project, runs: list[RunInfo], place: str
+    ) -> list[RunInfo]:
         if place == HERE:
-            words = f"the training of {run.name or run.id}, which keeps its checkpoint"
-            self.job.start(partial(_perform, project.path, run.id), words=words)
+            names = ", ".join(run.name or run.id for run in runs)
+            words = f"the training of {names}, which keeps its checkpoint"
+            ids = [run.id for run in runs]
+            self.job.start(partial(_perform, project.path, ids), words=words)
         else:
-            self._processes[run.id] = project.start_run(run)
+            process = project.start_run(*runs)
+            self._processes.update(dict.fromkeys([run.id for run in runs], process))
         self.look()
-        return run
+        return runs
 
     def cancel(self, run: RunInfo) -> None:
         """Ask a run to stop at its next safe point."""
@@ -281,8 +299,18 @@ class TrainService:
         return self.project.run(run.id)
 
 
-def _perform(folder: Path, id_: str, on_event: OnEvent, token: CancelToken) -> None:
-    perform(folder, id_, token=token)
+def _perform(
+    folder: Path, ids: list[str], on_event: OnEvent, token: CancelToken
+) -> None:
+    """Carry runs out in turn; a failure does not keep the next from its turn."""
+    failures: list[Exception] = []
+    for id_ in ids:
+        try:
+            perform(folder, id_, token=token)
+        except Exception as failure:  # noqa: BLE001 - kept by the run, raised below
+            failures.append(failure)
+    if failures:
+        raise failures[0]
 
 
 def _estimate(

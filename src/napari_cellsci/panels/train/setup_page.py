@@ -21,8 +21,9 @@ from napari_cellsci.panels._parts import Section, WrapLabel, new_form, plain_but
 from napari_cellsci.panels._theme import STEP
 from napari_cellsci.panels.train.class_picker import ClassPicker
 from napari_cellsci.panels.train.forms import SettingsForm
-from napari_cellsci.panels.train.goals import GOALS, Goal, Setup, goal_of
+from napari_cellsci.panels.train.goals import EACH, GOALS, Goal, Setup, goal_of
 from napari_cellsci.panels.train.service import HERE, OWN
+from napari_cellsci.project.class_rows import FEWEST
 
 _PLACES = (
     Choice(
@@ -37,6 +38,40 @@ _PLACES = (
         "closed",
     ),
 )
+
+
+ALL = "* all cells *"
+
+
+def cells_of(counts: dict[str, int]) -> list[list[Choice]]:
+    """Return the cells an encoder may learn from, by their classes.
+
+    Parameters
+    ----------
+    counts : dict
+        Labelled cells by class.
+    """
+    every = Choice(ALL, "all cells", "Labelled or not")
+    if not any(count >= FEWEST for count in counts.values()):
+        return [[every]]
+    few = f"Label at least {FEWEST} cells of it"
+    own = [
+        Choice(
+            name,
+            f"{name} only ({count:,})",
+            "The cells labelled so, which it then describes in finer detail",
+            "" if count >= FEWEST else few,
+        )
+        for name, count in counts.items()
+    ]
+    enough = [name for name, count in counts.items() if count >= FEWEST]
+    each = Choice(
+        EACH,
+        "each class by itself",
+        f"One encoder after another: {', '.join(enough)}",
+        "" if len(enough) > 1 else f"Label at least {FEWEST} cells of two classes",
+    )
+    return [[every], [*own, each]]
 
 
 class SetupPage(QWidget):
@@ -66,6 +101,7 @@ class SetupPage(QWidget):
         self.encoders = ChoiceBox("The code the heads read")
         self.devices = ChoiceBox("Where the networks are computed")
         self.classes = ClassPicker()
+        self.cells = ChoiceBox("The cells the encoder learns from")
         self.usable = QCheckBox("Usable cells only")
         self.usable.setToolTip("Pass over the cells that are filtered out")
         self.name = QLineEdit()
@@ -80,6 +116,7 @@ class SetupPage(QWidget):
         self.form.addRow("Preset", self.presets)
         self.form.addRow("Encoder", self.encoders)
         self.form.addRow("Classes", self.classes)
+        self.form.addRow("Cells", self.cells)
         self.form.addRow("Device", self.devices)
         self.form.addRow("Name", self.name)
         self._build_cost()
@@ -129,6 +166,7 @@ class SetupPage(QWidget):
         self.encoders.chosen.connect(self._on_encoder)
         self.devices.chosen.connect(self._on_device)
         self.classes.chosen.connect(self._on_classes)
+        self.cells.chosen.connect(self._on_cells)
         self.usable.clicked.connect(self._on_usable)
         self.name.textChanged.connect(self._on_name)
         self.seed.valueChanged.connect(self._on_seed)
@@ -216,6 +254,22 @@ class SetupPage(QWidget):
         self.usable.setText(f"Usable cells only ({filtered:,} filtered out)")
         self.usable.setVisible(bool(filtered) and self.goal.verb != "search")
 
+    def offer_classes(self, counts: dict[str, int]) -> None:
+        """Show of which classes an encoder can be made.
+
+        Parameters
+        ----------
+        counts : dict
+            Labelled cells by class.
+        """
+        choices = cells_of(counts)
+        setup = self._setup
+        known = {choice.key for group in choices for choice in group}
+        if (setup.of_class or ALL) not in known:
+            setup = self._setup = replace(setup, of_class=None)  # of another project
+        self.cells.offer(choices, setup.of_class or ALL)
+        self._show_row(self.cells, self.goal.of_cells and len(choices) > 1)
+
     def _show_row(self, field: QWidget, shown: bool) -> None:
         field.setVisible(shown)
         label = self.form.labelForField(field)
@@ -267,6 +321,11 @@ class SetupPage(QWidget):
     def _on_classes(self, classes: tuple[str, ...] | None) -> None:
         self._change(replace(self._setup, classes=classes))
 
+    def _on_cells(self, key: str) -> None:
+        if not self._filling:
+            of_class = None if key == ALL else key
+            self._change(replace(self._setup, of_class=of_class))
+
     def _on_usable(self, usable: bool) -> None:
         self._change(replace(self._setup, usable_only=usable))
 
@@ -283,7 +342,9 @@ class SetupPage(QWidget):
             self.changed.emit()
             return
         # Not by `_change`: the form shows these already, and has the focus.
-        self._setup = replace(self._setup, settings=self.settings.values)
+        asked = self.settings.names()
+        others = {k: v for k, v in self._setup.settings.items() if k not in asked}
+        self._setup = replace(self._setup, settings={**others, **self.settings.values})
         self.changed.emit()
 
     def _on_advanced(self, opened: bool) -> None:

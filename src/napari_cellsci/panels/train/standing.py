@@ -12,7 +12,7 @@ from napari_cellsci.panels.train.words import (
     title_of,
 )
 from napari_cellsci.project.run_estimate import Estimate
-from napari_cellsci.project.run_files import last_words
+from napari_cellsci.project.run_files import has_kept, last_words
 from napari_cellsci.project.run_log import RunLog
 from napari_cellsci.project.run_state import RunState
 from napari_cellsci.project.run_trouble import Trouble, advise
@@ -113,6 +113,10 @@ def _of_trouble(run: RunInfo, log: RunLog, name: str, sentence: str) -> Said:
     text = f"{name}: {sentence}"
     if advice is None:
         return Said(text, "error", details=details)
+    reason = advice.sentence
+    if kind in (Trouble.DISK, Trouble.KILLED):
+        kept = has_kept(run.folder) or run.kind == "search"
+        reason += " Then go on where it stopped." if kept else " Then run it again."
     deed: Deed = ""
     if advice.changes:
         deed = "retry"
@@ -123,7 +127,7 @@ def _of_trouble(run: RunInfo, log: RunLog, name: str, sentence: str) -> Said:
     return Said(
         text,
         "error",
-        advice.sentence,
+        reason,
         deed,
         advice.words,
         dict(advice.changes),

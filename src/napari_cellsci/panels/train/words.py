@@ -49,9 +49,18 @@ def kind_of(run: RunInfo) -> str:
     name = run.settings.get("kind") or (
         run.request.arguments.get("kind") if run.request is not None else None
     )
+    words = KINDS.get(run.kind, run.kind).lower()
     if run.kind == "encoder" and name in _ENCODERS:
-        return _ENCODERS[name]
-    return KINDS.get(run.kind, run.kind).lower()
+        words = _ENCODERS[name]
+    own = class_of(run)
+    return words if own is None else f"{words} of {own}"
+
+
+def class_of(run: RunInfo) -> str | None:
+    """Return the only class an encoder learns from, None if it learns from all."""
+    asked = {} if run.request is None else run.request.arguments
+    found = run.config.get("of_class") or asked.get("of_class")
+    return None if found is None else str(found)
 
 
 def state_sentence(run: RunInfo, log: RunLog) -> str:
@@ -61,7 +70,7 @@ def state_sentence(run: RunInfo, log: RunLog) -> str:
         at = f"trial {whole_number(log.step)}"
     kept = _kept(run, log)
     if run.state is RunState.QUEUED:
-        return "Starting…"
+        return "Waiting to start…"
     if run.state is RunState.RUNNING:
         if log.what and log.what != "Searching":
             return f"{log.what}…"
