@@ -198,6 +198,7 @@ def _try_heads(
     from napari_cellsci.project.trained_on import TrainedOn, labelled_cells
 
     bench, labels = project._bench, project.labels
+    import_module("sklearn.covariance")  # which the run loads after training
     arguments = dict(request.arguments)
     encoder = arguments.pop("encoder", None)
     factor = 1.0
