@@ -376,37 +376,41 @@ def test_a_run_in_the_window_is_cancelled_with_it_and_goes_on_later(
     assert log.checkpoint == log.step + 1
 
 
-def test_a_run_in_its_own_process_is_started_and_watched(
-    panel: TrainPanel, mitosis: Any, qtbot: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    started: list[str] = []
+@pytest.fixture
+def started(mitosis: Any, monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """The runs that were to have a process of their own, and have none."""
+    found: list[Any] = []
 
     class Process:
         def poll(self) -> None:
             return None
 
     def spawn(*runs: Any) -> Any:
-        started.extend(run.id for run in runs)
+        found.extend(runs)
         return Process()
 
     monkeypatch.setattr(mitosis, "start_run", spawn)
+    return found
+
+
+def test_a_run_in_its_own_process_is_started_and_watched(
+    panel: TrainPanel, started: list[Any]
+) -> None:
     panel.run_bar.button.click()
     assert panel.page == RUNS
-    assert started == [panel.chosen[0].id]
+    assert [run.id for run in started] == [panel.chosen[0].id]
     assert panel.chosen[0].state is RunState.QUEUED
     assert "Waiting to start" in panel.card.text.text()
     assert panel.chosen[0].request == panel._request()
 
 
 def test_an_encoder_for_each_class_is_a_choice_once_enough_cells_are_labelled(
-    panel: TrainPanel,
-    mitosis: Any,
-    mitosis_files: Path,
-    monkeypatch: pytest.MonkeyPatch,
+    panel: TrainPanel, mitosis: Any, started: list[Any]
 ) -> None:
     page = panel.setup_page
     assert page.cells.isHidden()
-    mitosis.labels.import_csv(mitosis_files / "truth.csv")
+    mitosis.labels.set_many(range(10), "interphase")
+    mitosis.labels.set_many(range(10, 18), "metaphase")
     panel.refresh()
     assert not page.cells.isHidden()
     keys = [page.cells.itemData(k) for k in range(page.cells.count())]
@@ -419,9 +423,6 @@ def test_an_encoder_for_each_class_is_a_choice_once_enough_cells_are_labelled(
     assert "project.train_encoder_per_class(preset='good'" in (
         panel.python_code() or ""
     )
-    started: list[Any] = []
-    monkeypatch.setattr(mitosis, "start_run", lambda *runs: started.extend(runs))
-    monkeypatch.setattr(panel.service, "_processes", {})
     panel.run_bar.button.click()
     names = ["tcvae-good-interphase", "tcvae-good-metaphase"]
     assert [run.name for run in started] == names
