@@ -203,7 +203,7 @@ def test_a_run_that_cannot_begin_says_why(project: Project) -> None:
         perform(project.path, waiting.id)
     assert project.run(waiting.id).state is RunState.CANCELLED
     with adopting(waiting.id), pytest.raises(Cancelled):
-        project.train_encoder(**SMALL)
+        REQUEST.carry_out(project, print, None)
     assert project.run(waiting.id).state is RunState.CANCELLED
 
 
