@@ -217,6 +217,7 @@ def test_another_annotator_is_remembered_and_disagreements_are_listed(
     panel: LabelPanel, session: Session, mitosis: Any
 ) -> None:
     labels, box = mitosis.labels, panel.ways_box
+    panel.ways.expand()
     first = labels.who
     labels.set_many([3, 4, 5], "interphase")
     box.who.setText("Bob")

@@ -165,6 +165,7 @@ class LabelPanel(PanelBase):
         self.body.addWidget(self.filter_section)
         self.ways_box = WaysBox(self.session)
         self.ways = Section("Way of working", self.ways_box)
+        self.ways.toggled.connect(self.ways_box.refresh)
         self.body.addWidget(self.ways)
         self.help = QWidget()
         self.help_grid = QGridLayout(self.help)

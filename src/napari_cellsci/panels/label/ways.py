@@ -72,7 +72,7 @@ class WaysBox(QWidget):
             *(self.as_layer, self.smoothing, self.camera),
         )
 
-    def refresh(self) -> None:
+    def refresh(self, *_: object) -> None:
         """Show how things are set now, and how far annotators agree."""
         session, service = self._session, self._service
         now = (
@@ -88,13 +88,20 @@ class WaysBox(QWidget):
         labels = session.project.labels
         if not self.who.hasFocus():
             self.who.setText(labels.who)
-        people = labels.annotators
-        others = [who for who in people if who != labels.who]
-        if labels.who not in people:
-            others = []
-        said = [labels.agreement(labels.who, other).sentence for other in others[:3]]
+        # Every label brings this up to date: what is folded away can wait.
+        said = self._agreements() if self.isVisible() else []
         self.agreement.setText("\n".join(said))
         self.agreement.setVisible(bool(said))
+
+    def _agreements(self) -> list[str]:
+        """Return how far this annotator agrees with others, a sentence each."""
+        project = self._session.project
+        people = () if project is None else project.labels.annotators
+        if project is None or project.labels.who not in people:
+            return []
+        labels = project.labels
+        others = [who for who in people if who != labels.who]
+        return [labels.agreement(labels.who, other).sentence for other in others[:3]]
 
     def _take(self, _: bool) -> None:
         session, service = self._session, self._service
