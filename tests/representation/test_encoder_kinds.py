@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from napari_cellsci.cells.spec import CropSpec
+from napari_cellsci.cells.steps import pipelines_of
 from napari_cellsci.errors import Collapsed, Diverged, InputError
 from napari_cellsci.representation.config import EncoderConfig
 from napari_cellsci.representation.encoder import Encoder
@@ -26,6 +27,7 @@ KINDS: dict[str, dict[str, Any]] = {
     "bvae": {"kind": "bvae", "networks": "dcgan", "pixels": "bernoulli"},
     "bvae-plain": {"kind": "bvae", "pixels": "bernoulli", "focus": 0.5},
     "infogan": {"kind": "infogan", "roth_every": 2, "latent": 3},
+    "infogan-grain": {"kind": "infogan", "decoder": "upsample", "grain": 0.05},
 }
 SHAPES = [(1, 32), (3, 48), (6, 64)]
 ONE = CropSpec(size=16, fov_px=16)
@@ -172,6 +174,67 @@ def test_a_gan_tells_of_both_players() -> None:
 def a_gan(**asked: Any) -> GANRun:
     config = config_of("infogan", **asked)
     return GANRun(crops_of(1, 16), ONE, config, new_fabric(config))
+
+
+def test_the_generators_step_leaves_the_judges_alone() -> None:
+    config = config_of("infogan")
+    run = GANRun(crops_of(1, 16), ONE, config, new_fabric(config))
+    judges = [*run.network.encoder.parameters(), *run.network.critic.parameters()]
+    before = [p.detach().clone() for p in judges]
+    drawer = [p.detach().clone() for p in run.network.decoder.parameters()]
+    run._draw(8)
+    assert all(torch.equal(p, old) for p, old in zip(judges, before, strict=True))
+    assert all(p.requires_grad for p in judges)
+    moved = zip(run.network.decoder.parameters(), drawer, strict=True)
+    assert any(not torch.equal(p, old) for p, old in moved)
+
+
+def test_the_penalty_is_as_heavy_whatever_unit_pixels_have() -> None:
+    config = config_of("infogan", roth_every=1)
+    found = []
+    for text in ("zscore", "zscore+unit:4"):
+        spec = CropSpec(size=16, fov_px=16, steps=pipelines_of(text))
+        run = GANRun(crops_of(1, 16), spec, config, new_fabric(config))
+        found.append(run.advance()["penalty"])
+    assert found[0] == pytest.approx(found[1], rel=1e-3)
+
+
+def test_drawn_crops_take_on_the_noise_of_real_ones() -> None:
+    config = config_of("infogan-grain", learning_rate=2e-2, steps=40, seed=1)
+    crops = crops_of(1, 16, 48) + np.random.default_rng(0).integers(
+        0, 400, (48, 1, 16, 16)
+    )
+    run = GANRun(crops, ONE, config, new_fabric(config))
+    grain = run.network.decoder.grain
+    assert grain is not None
+    assert float(grain.deviation.detach()) == pytest.approx(0.05 * 8)  # of pixels from −4 to 4
+    drawn = run.network.decoder(torch.zeros(200, 4))
+    exposed = run.network.decoder.exposed(drawn, torch.Generator().manual_seed(0))
+    noise = (exposed - drawn).detach()
+    assert float(noise.std()) == pytest.approx(0.4, rel=0.02)
+    for _ in range(20):
+        run.advance()
+    assert float(grain.deviation.detach()) > 0.45
+    again = run.network.decoder(torch.zeros(2, 4))  # pictures are drawn without it
+    assert torch.equal(again[0], again[1])
+
+
+def test_a_generator_repeats_pixels_if_asked() -> None:
+    plain, repeats = (
+        new_network(config_of("infogan", decoder=how), 2, 32)
+        for how in ("convtranspose", "upsample")
+    )
+    kinds = [
+        {type(layer).__name__ for layer in network.decoder.body}
+        for network in (plain, repeats)
+    ]
+    assert kinds[0] - kinds[1] == {"ConvTranspose2d"}
+    assert kinds[1] - kinds[0] == {"UpsampledConv2d"}
+    # A picture that does not vary stays so, away from its border.
+    layer = repeats.decoder.body[4].double()
+    even = layer(torch.ones(1, layer.in_channels, 6, 6, dtype=torch.float64))
+    inside = even[..., 2:-2, 2:-2]
+    assert torch.allclose(inside, inside[..., :1, :1])
 
 
 def test_looking_does_not_change_a_gan() -> None:

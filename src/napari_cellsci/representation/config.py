@@ -18,6 +18,12 @@ Kind: TypeAlias = Literal["tcvae", "bvae", "infogan"]
 Networks: TypeAlias = Literal["plain", "dcgan"]
 Pixels: TypeAlias = Literal["gaussian", "bernoulli"]
 
+TITLES: dict[Kind, str] = {
+    "tcvae": "β-TCVAE",
+    "bvae": "β-VAE",
+    "infogan": "InfoGAN",
+}
+"""The kinds as they are written for people."""
 N_CONVOLUTIONS = 4
 """Each halves the image, so crops are multiples of 2⁴ px."""
 
@@ -49,8 +55,10 @@ _OF_KIND: dict[str, dict[str, Any]] = {
         "latent": 10,
         "filters": (16, 32, 64, 128),
         "hidden": 128,
+        "decoder": "upsample",
+        "grain": 0.04,
         "batch": 64,
-        "learning_rate": 2e-4,
+        "learning_rate": 5e-4,
         "schedule": "constant",
         "steps": 6_000,
     },
@@ -65,7 +73,15 @@ _PRESETS_OF_KIND: dict[str, dict[str, dict[str, Any]]] = {
     "infogan": {
         "quick": {"steps": 1_500},
         "good": {},
-        "paper": {**_THESIS, "batch": 100, "roth_every": 1, "steps": 45_000},
+        "paper": {
+            **_THESIS,
+            "decoder": "convtranspose",
+            "grain": 0.0,
+            "batch": 100,
+            "learning_rate": 2e-4,
+            "roth_every": 1,
+            "steps": 45_000,
+        },
     },
 }
 _CHOICES: dict[str, Any] = {
@@ -87,7 +103,7 @@ _ARCHITECTURE = ("latent", "filters", "hidden", "activation", "decoder")
 _GAN_WEIGHTS = ("information", "roth", "roth_end")
 _LATER = (
     *("kind", "networks", "pixels", "surround", "coarse"),
-    *("noise", *_GAN_WEIGHTS, "roth_every", "dropout"),
+    *("noise", "grain", *_GAN_WEIGHTS, "roth_every", "dropout"),
 )
 """Written down only where they differ from the default, so that the descriptions and
 hashes of encoders that were made before they existed stay what they were."""
@@ -183,8 +199,8 @@ class EncoderConfig:
         be read off what it draws; see `infogan`.
     networks : {"plain", "dcgan"}
         ``dcgan``: the shape of a DCGAN, with batch normalisation, leaky rectifiers in
-        the encoder and plain ones in the decoder (activation and decoder have no
-        part). An InfoGAN always has it.
+        the encoder and plain ones in the decoder (activation has no part; decoder in
+        InfoGANs alone). An InfoGAN always has it.
     pixels : {"gaussian", "bernoulli"}
         Likelihood of a pixel. ``bernoulli`` is the binary cross-entropy on pixels of
         the range that the crops' normalisation allows, mapped to 0 … 1 (`pixels`);
@@ -201,11 +217,17 @@ class EncoderConfig:
         Bernoulli pixels.
     noise : int
         InfoGAN: numbers beside the code that the generator may use as it likes.
+    grain : float
+        InfoGAN: standard deviation, at the first step and relative to the range of the
+        pixels, of white noise that is added to what the generator draws, as a camera
+        adds it; how strong it is in each channel is learnt. 0 leaves it out, and
+        the noise of real crops then gives drawn ones away.
     information : float
         InfoGAN: weight λ of the information the picture must keep of the code.
     roth : float
         InfoGAN: weight γ of the discriminator's gradients at the first step (Roth et
-        al. 2017, arXiv 1705.09367). Higher calms the game and blurs; 0 leaves it out.
+        al. 2017, arXiv 1705.09367), as of crops of 32 px: for others it follows their
+        area. Higher calms the game and blurs; 0 leaves it out.
     roth_end : float
         InfoGAN: the same at the last step; between them it falls geometrically.
     roth_every : int
@@ -249,6 +271,7 @@ class EncoderConfig:
     surround: float = 0.0
     coarse: float = 0.0
     noise: int = 1
+    grain: float = 0.0
     information: float = 1.0
     roth: float = 2.0
     roth_end: float = 0.02
@@ -278,7 +301,7 @@ class EncoderConfig:
             value = getattr(self, name)
             _require(name, value, 0 < value < float("inf"), "positive")
         _require("focus", self.focus, 0 <= self.focus <= 1, "between 0 and 1")
-        for name in ("beta_warmup", "validation", "dropout"):
+        for name in ("beta_warmup", "validation", "dropout", "grain"):
             value = getattr(self, name)
             _require(name, value, 0 <= value < 1, "at least 0 and below 1")
         for name, choices in _CHOICES.items():
@@ -338,7 +361,7 @@ class EncoderConfig:
         if self.kind != "tcvae":
             names.append("kind")
         if self.kind == "infogan":
-            names.append("noise")
+            names += ["noise", *["grain"] * bool(self.grain)]
         names += [name for name in ("networks", "pixels") if name in self.later]
         values = asdict(self)
         values["filters"] = list(self.filters)

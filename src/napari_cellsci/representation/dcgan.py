@@ -2,11 +2,12 @@
 
 Strided and transposed 4×4 convolutions with batch normalisation, leaky rectifiers on
 the way down, plain ones on the way up. Isaksson 2018 uses them for its InfoGAN and its
-β-VAE alike.
+β-VAE alike. A generator may instead repeat pixels before each convolution.
 """
 
 from __future__ import annotations
 
+import math
 from itertools import pairwise
 from typing import cast
 
@@ -18,6 +19,7 @@ from napari_cellsci.representation.layers import (
     LOGVAR_BOUND,
     CropDecoder,
     CropEncoder,
+    UpsampledConv2d,
     bottom,
 )
 from napari_cellsci.representation.pixels import Bounds, Output
@@ -25,6 +27,8 @@ from napari_cellsci.representation.pixels import Bounds, Output
 LEAK = 0.2
 _SPREAD = 0.02
 """Standard deviation of new weights, as DCGANs have it."""
+_PACE = 10.0
+"""How much faster than weights the logarithm of a noise level moves."""
 
 
 def down(channels: int, filters: tuple[int, ...]) -> nn.Sequential:
@@ -42,7 +46,12 @@ def down(channels: int, filters: tuple[int, ...]) -> nn.Sequential:
 
 
 def up(
-    numbers: int, channels: int, filters: tuple[int, ...], edge: int
+    numbers: int,
+    channels: int,
+    filters: tuple[int, ...],
+    edge: int,
+    *,
+    upsample: bool = False,
 ) -> nn.Sequential:
     """Return what makes the logits or pixels of a crop of some numbers.
 
@@ -55,6 +64,9 @@ def up(
         Of the way down; used in reverse.
     edge : int
         Of the deepest feature map (px).
+    upsample : bool
+        Nearest up-sampling before 3×3 convolutions instead of transposed ones, whose
+        windows overlap unevenly: what a generator draws first is then no lattice.
     """
     widths = (*reversed(filters), channels)
     layers: list[nn.Module] = [
@@ -64,7 +76,10 @@ def up(
     for place, (before, after) in enumerate(pairwise(widths), 1):
         layers += [nn.BatchNorm2d(before), nn.ReLU()]
         last = place == len(filters)
-        layers.append(nn.ConvTranspose2d(before, after, 4, 2, 1, bias=last))
+        if upsample:
+            layers.append(UpsampledConv2d(before, after, bias=last))
+        else:
+            layers.append(nn.ConvTranspose2d(before, after, 4, 2, 1, bias=last))
     return nn.Sequential(*layers)
 
 
@@ -108,6 +123,38 @@ class DCGANDecoder(CropDecoder):
         self.body = up(config.latent, channels, config.filters, bottom(size))
 
 
+class Grain(nn.Module):
+    """White noise of a strength that is learnt for each channel.
+
+    Independent noise in every pixel is nothing that a network can draw from a few
+    numbers, and the first thing by which a discriminator tells real crops.
+
+    Parameters
+    ----------
+    start : float
+        Standard deviation before training, relative to the range of the pixels.
+    channels : int
+    bounds : tuple
+    """
+
+    width: Tensor
+
+    def __init__(self, start: float, channels: int, bounds: Bounds) -> None:
+        super().__init__()
+        self.level = nn.Parameter(torch.full((channels, 1, 1), math.log(start) / _PACE))
+        low, high = torch.tensor(bounds).T[:, :, None, None]
+        self.register_buffer("width", high - low, persistent=False)
+
+    @property
+    def deviation(self) -> Tensor:
+        """Standard deviation (C, 1, 1) in normalised pixels."""
+        return self.width * (_PACE * self.level).exp()
+
+    def forward(self, crops: Tensor, normal: Tensor) -> Tensor:
+        """Add noise, made of standard normal draws of the shape of the crops."""
+        return crops + self.deviation * normal
+
+
 class Generator(CropDecoder):
     """The way up from a code and noise, ending between the bounds of the pixels.
 
@@ -131,8 +178,15 @@ class Generator(CropDecoder):
     ) -> None:
         super().__init__(Output("bernoulli", bounds))
         self.noise, self.scale = config.noise, scale
+        self.grain = Grain(config.grain, channels, bounds) if config.grain else None
         numbers = config.latent + config.noise
-        self.body = up(numbers, channels, config.filters, bottom(size))
+        self.body = up(
+            numbers,
+            channels,
+            config.filters,
+            bottom(size),
+            upsample=config.decoder == "upsample",
+        )
 
     def raw(self, z: Tensor) -> Tensor:
         """Return the logits drawn for codes (n, latent) without noise."""
@@ -141,6 +195,13 @@ class Generator(CropDecoder):
     def draw(self, z: Tensor, noise: Tensor) -> Tensor:
         """Return the crops drawn for codes (n, latent) and noise (n, noise)."""
         return cast(Tensor, self.output(self._logits(z, noise)))
+
+    def exposed(self, crops: Tensor, generator: torch.Generator) -> Tensor:
+        """Return drawn crops (n, C, S, S) as a camera would have noted them."""
+        if self.grain is None:
+            return crops
+        normal = torch.randn(crops.shape, generator=generator).to(crops.device)
+        return cast(Tensor, self.grain(crops, normal))
 
     def _logits(self, z: Tensor, noise: Tensor) -> Tensor:
         code = (z / self.scale).clamp(-1, 1)

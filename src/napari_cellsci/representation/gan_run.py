@@ -33,6 +33,8 @@ SURE = 0.98
 """From this share of right guesses on, the discriminator teaches nothing any more."""
 PATIENCE = 4
 """Looks in a row after which a bad sign counts: GANs often recover from one."""
+USUAL_SIZE = 32
+"""Edge of a crop (px) whose pixels the weight `roth` is meant for."""
 _BETAS = (0.5, 0.999)
 _CHUNK = 64
 _LIKE = 500
@@ -52,6 +54,7 @@ class GANRun(TrainingRun):
                 "An InfoGAN trains in one process: use one device, or another kind."
             )
         fabric.to_device(self.network)
+        self._unit = _noise_unit(self._validation)
         network, decay = self.network, config.weight_decay
         options: dict[str, Any] = {"lr": config.learning_rate, "betas": _BETAS}
         adam = torch.optim.AdamW if decay else torch.optim.Adam
@@ -108,6 +111,7 @@ class GANRun(TrainingRun):
         z = self._code(noise)
         with torch.no_grad():
             fake = network.decoder.draw(z, self._noise(len(z)))
+            fake = network.decoder.exposed(fake, self.noise)
         due = bool(config.roth) and self.step % config.roth_every == 0
         x, fake = (crops.requires_grad_(due) for crops in (x, fake))
         # One after the other: batches of DCGANs hold one sort of crops.
@@ -119,8 +123,9 @@ class GANRun(TrainingRun):
         roth = config.roth_at(self.step)
         penalty = float(self.metrics.get("penalty", 0.0))
         if due:
-            slopes = roth_penalty(real_logits, x, real=True)
-            slopes = slopes + roth_penalty(fake_logits, fake, real=False)
+            unit = self._unit
+            slopes = roth_penalty(real_logits, x, real=True, unit=unit)
+            slopes += roth_penalty(fake_logits, fake, real=False, unit=unit)
             objective = objective + 0.5 * roth * config.roth_every * slopes
             penalty = float(slopes.detach())
         self._step("judge", objective)
@@ -136,11 +141,24 @@ class GANRun(TrainingRun):
     def _draw(self, n: int) -> dict[str, float]:
         """Train the generator to be taken for real and to keep its code readable."""
         z = sample_code(n, self.config.latent, self.noise).to(self.fabric.device)
-        fake = self.network.decoder.draw(z, self._noise(n))
-        logits, read = self.network.judge(fake)
-        loss = generator_loss(logits)
-        self._step("draw", loss + self.config.information * code_loss(z, read))
+        with self._judging_still():
+            decoder = self.network.decoder
+            fake = decoder.exposed(decoder.draw(z, self._noise(n)), self.noise)
+            logits, read = self.network.judge(fake)
+            loss = generator_loss(logits)
+            self._step("draw", loss + self.config.information * code_loss(z, read))
         return {"loss_g": float(loss.detach())}
+
+    @contextmanager
+    def _judging_still(self) -> Iterator[None]:
+        """Spend nothing on gradients of D and Q, which the generator's step leaves."""
+        network = self.network
+        judging = [*network.encoder.parameters(), *network.critic.parameters()]
+        for parameter in judging:
+            parameter.requires_grad_(False)
+        yield
+        for parameter in judging:
+            parameter.requires_grad_(True)
 
     def _step(self, name: str, objective: Tensor) -> None:
         optimiser = self.optimisers[name]
@@ -174,12 +192,14 @@ class GANRun(TrainingRun):
         network, real = self.network, self._validation
         network.eval()
         z = self._fixed_codes(max(_LIKE, len(real)))
+        camera = torch.Generator().manual_seed(self.config.seed)
         read, squares, mus = [], [], []
         sums = torch.zeros(2, 2, *real.shape[1:], dtype=torch.float64)
         for start in range(0, len(z), _CHUNK):
             x, code = (part[start : start + _CHUNK] for part in (real, z))
             fake = network.decoder(code)
-            read.append(network.encoder.mu(fake))
+            seen = network.decoder.exposed(fake, camera)
+            read.append(network.encoder.mu(seen))
             sums[:, 1] += _sums(fake)
             if len(x):
                 mu = network.encoder.mu(x)
@@ -226,6 +246,18 @@ class GANRun(TrainingRun):
                 "that the generator learns little from it: raise roth, or lower the "
                 "learning rate."
             )
+
+
+def _noise_unit(x: Tensor) -> Tensor:
+    """Return what one unit of noise is to a pixel of crops (C, 1, 1).
+
+    The penalty stands for noise of variance γ. It hides the same share of a cell
+    whatever numbers the normalisation ends in (their standard deviation is the unit),
+    and however finely the cell is sampled (noise of n times as many pixels averages
+    out n times as well).
+    """
+    spread = x.transpose(0, 1).flatten(1).std(1).clamp(min=1e-3)
+    return spread[:, None, None] * (x.shape[-1] / USUAL_SIZE)
 
 
 def _sums(x: Tensor) -> Tensor:

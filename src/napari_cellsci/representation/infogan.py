@@ -105,6 +105,7 @@ class InfoGAN(Network):
         self.decoder = Generator(config, channels, size, bounds, REACH)
         self.critic = nn.Linear(self.encoder.width, 1)
         new_weights(self)
+        self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def judge(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Look at normalised crops.
@@ -141,7 +142,9 @@ def code_loss(z: Tensor, read: Tensor) -> Tensor:
     return 0.5 * ((z - read) / REACH).square().sum(1).mean()
 
 
-def roth_penalty(logits: Tensor, x: Tensor, *, real: bool) -> Tensor:
+def roth_penalty(
+    logits: Tensor, x: Tensor, *, real: bool, unit: Tensor | None = None
+) -> Tensor:
     """Return E[w²·‖∇φ‖²], the gradients being taken with respect to each crop.
 
     w is how wrong D is: ``1 − σ(φ)`` for real crops, ``σ(φ)`` for drawn ones (Roth et
@@ -154,8 +157,12 @@ def roth_penalty(logits: Tensor, x: Tensor, *, real: bool) -> Tensor:
     x : Tensor (n, …)
         What they were computed from; must require gradients.
     real : bool
+    unit : Tensor (C, 1, 1), optional
+        What counts as one unit of a pixel; 1 by default.
     """
     (slope,) = torch.autograd.grad(logits.sum(), x, create_graph=True)
+    if unit is not None:
+        slope = slope * unit
     wrong = torch.sigmoid(-logits if real else logits)
     return (wrong.square() * slope.flatten(1).square().sum(1)).mean()
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_cellsci.representation.config import EncoderConfig, Kind
+from napari_cellsci.representation.config import TITLES, EncoderConfig, Kind
 from napari_cellsci.representation.infogan import REACH
 
 GAUSSIAN_REACH = 3.0
@@ -35,9 +35,9 @@ class KindInfo:
 
 
 KINDS: Mapping[Kind, KindInfo] = {
-    "tcvae": KindInfo("β-TCVAE"),
-    "bvae": KindInfo("β-VAE"),
-    "infogan": KindInfo("InfoGAN", REACH, uniform=True),
+    "tcvae": KindInfo(TITLES["tcvae"]),
+    "bvae": KindInfo(TITLES["bvae"]),
+    "infogan": KindInfo(TITLES["infogan"], REACH, uniform=True),
 }
 
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import cast
 
+import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from napari_cellsci.errors import InputError
 from napari_cellsci.representation.pixels import Output
@@ -68,3 +70,25 @@ def bottom(size: int) -> int:
     if size < 16 or size % 16:
         raise InputError(f"The crop size must be a multiple of 16 px, not {size}.")
     return size // 16
+
+
+class UpsampledConv2d(nn.Conv2d):
+    """Nearest ×2 up-sampling followed by a 3×3 convolution, computed in one step.
+
+    Every output pixel sees at most 2×2 different input pixels, so the pair of
+    operations equals a transposed 4×4 convolution whose kernel holds sums of the 3×3
+    weights. That is the same function of the same parameters at a fraction of the cost.
+    """
+
+    taps: Tensor
+
+    def __init__(self, before: int, after: int, bias: bool = True) -> None:
+        super().__init__(before, after, 3, padding=1, bias=bias)
+        # Rows: taps of the transposed kernel; columns: the 3×3 weights they collect.
+        taps = torch.tensor([[0.0, 0, 1], [0, 1, 1], [1, 1, 0], [1, 0, 0]])
+        self.register_buffer("taps", taps, persistent=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return the doubled image (n, after, 2·H, 2·W)."""
+        kernel = torch.einsum("ay,oiyx,bx->ioab", self.taps, self.weight, self.taps)
+        return F.conv_transpose2d(x, kernel, self.bias, stride=2, padding=1)

@@ -18,6 +18,7 @@ from napari_cellsci.representation.layers import (
     CropDecoder,
     CropEncoder,
     Network,
+    UpsampledConv2d,
     bottom,
 )
 from napari_cellsci.representation.pixels import USUAL, Bounds, Output
@@ -207,28 +208,6 @@ class ConvDecoder(CropDecoder):
                 layers.append(nn.ConvTranspose2d(before, after, 4, 2, 1))
             layers.append(activation(config.activation))
         self.body = nn.Sequential(*layers[:-1])
-
-
-class UpsampledConv2d(nn.Conv2d):
-    """Nearest ×2 up-sampling followed by a 3×3 convolution, computed in one step.
-
-    Every output pixel sees at most 2×2 different input pixels, so the pair of
-    operations equals a transposed 4×4 convolution whose kernel holds sums of the 3×3
-    weights. That is the same function of the same parameters at a fraction of the cost.
-    """
-
-    taps: Tensor
-
-    def __init__(self, before: int, after: int) -> None:
-        super().__init__(before, after, 3, padding=1)
-        # Rows: taps of the transposed kernel; columns: the 3×3 weights they collect.
-        taps = torch.tensor([[0.0, 0, 1], [0, 1, 1], [1, 1, 0], [1, 0, 0]])
-        self.register_buffer("taps", taps, persistent=False)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Return the doubled image (n, after, 2·H, 2·W)."""
-        kernel = torch.einsum("ay,oiyx,bx->ioab", self.taps, self.weight, self.taps)
-        return F.conv_transpose2d(x, kernel, self.bias, stride=2, padding=1)
 
 
 class Mish(nn.Module):

@@ -112,14 +112,14 @@ def _encoder(
     )
 
 
-_GAN = ("noise", "information", "roth", "roth_end", "roth_every", "dropout")
+_GAN = ("noise", "grain", "information", "roth", "roth_end", "roth_every", "dropout")
 _OF_TC = ("alpha", "gamma", "estimator")
 _NOT_ASKED = {
     "tcvae": _GAN,
     "bvae": (*_GAN, *_OF_TC, "quantise"),
     "infogan": (
         *_OF_TC,
-        *("activation", "decoder", "networks", "pixels", "sigma_x"),
+        *("activation", "networks", "pixels", "sigma_x"),
         *("beta", "beta_warmup", "symmetry", "surround", "focus", "coarse"),
         *("quantise",),
         *("label_weight", "label_hidden", "precision"),
