@@ -128,6 +128,26 @@ def test_a_montage_is_cut_and_its_empty_tiles_left_out(tmp_path: Path) -> None:
         open_images(tmp_path / "sheet.png", tile=(7, 10))
 
 
+@pytest.mark.parametrize("border", [False, True])
+def test_lines_between_tiles_are_no_pixels_of_cells(
+    tmp_path: Path, border: bool
+) -> None:
+    tiles = noise(2, 3, 10, 8)
+    rows = [np.hstack([np.pad(t, ((0, 3), (0, 3))) for t in row]) for row in tiles]
+    sheet = np.vstack(rows)[:-3, :-3]
+    save(tmp_path / "sheet.png", np.pad(sheet, 3 * border))
+    found = open_images(tmp_path / "sheet.png", tile=(10, 8, 3))
+    assert found.table["name"].iloc[4] == "sheet r01 c01"
+    for number, tile in enumerate(tiles.reshape(-1, 10, 8)):
+        np.testing.assert_array_equal(found.image(number)[0], tile)
+    with pytest.raises(InputError, match="with lines of 2 px between them"):
+        open_images(tmp_path / "sheet.png", tile=(10, 8, 2))
+    with pytest.raises(InputError, match="0 px wide or more, not -1"):
+        open_images(tmp_path / "sheet.png", tile=(10, 8, -1))
+    with pytest.raises(InputError, match="height, width and the lines"):
+        open_images(tmp_path / "sheet.png", tile=(10,))
+
+
 def test_colour_pictures_have_three_channels(tmp_path: Path) -> None:
     save(tmp_path / "a.png", noise(8, 8, 3))
     save(tmp_path / "b.png", noise(8, 8, 4))  # with transparency

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+import tifffile
 from PIL import Image
 
 from napari_cellsci.cells.image_crops import GAP, Sheet
@@ -224,6 +225,35 @@ def test_sheets_of_one_and_of_many() -> None:
     assert Sheet(1, 16).shape == (16, 16)
     assert Sheet(5, 16).shape == (2 * 16 + GAP, 3 * 16 + 2 * GAP)
     assert Sheet(5, 16).centres().tolist()[4] == [16 + GAP + 8, 16 + GAP + 8]
+
+
+def test_a_very_uneven_set_goes_all_the_way(tmp_path: Path) -> None:
+    folder = tmp_path / "set"
+    sizes = [(1, 1), (3, 2), (2, 300), (320, 320), *[(32, 32)] * 8]
+    for number, size in enumerate(sizes):
+        pixels = noise(*size) if number % 2 else noise(*size).astype(np.uint16) * 9
+        path = folder / ("alone" if number == 5 else "many") / f"{number}.tif"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        tifffile.imwrite(path, pixels)
+    (folder / "many" / "99.tif").write_bytes(b"no image")
+    events: list[Any] = []
+    with Project.create(
+        tmp_path / "p",
+        images=folder,
+        size=32,
+        fov_px=32,
+        on_event=events.append,
+    ) as project:
+        assert any("99.tif" in said for said in warnings_of(events))
+        assert project.labels.counts() == {"alone": 1, "many": 11}
+        known = project.cells[["original_height", "original_width"]].to_numpy()
+        assert sorted(map(tuple, known)) == sorted(sizes)
+        encoder = project.train_encoder(
+            "quick", steps=2, batch=4, latent=3, filters=(2, 2, 4, 4), hidden=8
+        )
+        latents = project.latents(encoder)
+        assert latents.shape == (12, 3)
+        assert np.isfinite(latents).all()
 
 
 def test_one_tiny_image_is_cut_as_wide_as_asked(tmp_path: Path) -> None:

@@ -35,6 +35,9 @@ Tile = Annotated[
     tuple[int, int] | None,
     typer.Option(help="Height and width (px) of the tiles of a montage."),
 ]
+TileGap = Annotated[
+    int | None, typer.Option(help="Width (px) of the lines between those tiles.")
+]
 Tracks = Annotated[
     Path | None,
     typer.Option(
@@ -161,6 +164,7 @@ def new(
     labels: Labels = None,
     group_by: GroupBy = None,
     tile: Tile = None,
+    tile_gap: TileGap = None,
     size: Size = None,
     sizing: Sizes = None,
     normalise: Normalise = "zscore",
@@ -187,7 +191,7 @@ def new(
             images=images,
             labels=labels,
             group_by=group_by,
-            tile=tile,
+            tile=_tile(tile, tile_gap),
             size=size,
             sizing=sizing,
             normalise=normalise,
@@ -236,6 +240,16 @@ def _channels(names: list[str] | None) -> list[int | str] | None:
     return [int(part) if part.isdecimal() else part for part in parts]
 
 
+def _tile(tile: tuple[int, int] | None, gap: int | None) -> tuple[int, ...] | None:
+    from napari_cellsci.errors import InputError
+
+    if gap is None:
+        return tile
+    if tile is None:
+        raise InputError("Lines are between tiles: give --tile HEIGHT WIDTH too.")
+    return (*tile, gap)
+
+
 def _plane(z: str) -> Any:
     from napari_cellsci.errors import InputError
 
@@ -255,6 +269,7 @@ def add(
     labels: Labels = None,
     group_by: GroupBy = None,
     tile: Tile = None,
+    tile_gap: TileGap = None,
     pixel_size: PixelSize = None,
     frame_interval: FrameInterval = None,
     axes: Axes = None,
@@ -269,13 +284,14 @@ def add(
         common: dict[str, Any] = {"axes": axes, "pixel_size": pixel_size, "name": name}
         common |= {"on_event": talk.on_event, "token": talk.token}
         with Project.open(project) as opened:
+            tiles = _tile(tile, tile_gap)
             if images is not None:
                 refuse_both(image, tracks, masks)
                 called = opened.add_images(
-                    images, labels=labels, group_by=group_by, tile=tile, **common
+                    images, labels=labels, group_by=group_by, tile=tiles, **common
                 )
             else:
-                refuse_neither(image, labels, group_by, tile)
+                refuse_neither(image, labels, group_by, tiles)
                 called = opened.add_movie(
                     image, tracks, masks=masks, frame_interval=frame_interval, **common
                 )

@@ -17,7 +17,7 @@ from napari_cellsci.io._raw import RawStack, check_exists
 from napari_cellsci.io._zarr import describe_array, is_zarr
 
 Pixels: TypeAlias = NDArray[Any]
-Tile: TypeAlias = tuple[int, int]
+Tile: TypeAlias = tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,8 +126,15 @@ def cut_tiles(found: Listing, tile: Tile) -> Listing:
     InputError
         If a montage is not a whole number of tiles.
     """
-    if min(tile) < 1:
-        raise InputError(f"A tile has at least one pixel, not {tile[0]} × {tile[1]}.")
+    if len(tile) not in (2, 3):
+        raise InputError(
+            f"Tiles are told by height, width and the lines between them, not {tile}."
+        )
+    height, width, gap = (*tile, 0)[:3]
+    if min(height, width) < 1:
+        raise InputError(f"A tile has at least one pixel, not {height} × {width}.")
+    if gap < 0:
+        raise InputError(f"The lines between tiles are 0 px wide or more, not {gap}.")
     cut = Listing(skipped=list(found.skipped))
     last: dict[str, Any] = {}
     for entry in found.entries:
@@ -138,12 +145,13 @@ def cut_tiles(found: Listing, tile: Tile) -> Listing:
             continue
         for place in _places(pixels, tile, entry.source):
             part = pixels[place]
-            if tile != (1, 1) and all(
+            if (height, width) != (1, 1) and all(
                 channel.min() == channel.max() for channel in part
             ):
                 cut.empty_tiles += 1
                 continue
-            row, column = place[1].start // tile[0], place[2].start // tile[1]
+            row = place[1].start // (height + gap)
+            column = place[2].start // (width + gap)
             cut.entries.append(
                 Entry(
                     f"{entry.name} r{row:02d} c{column:02d}",
@@ -159,15 +167,29 @@ def _places(
     pixels: Pixels, tile: Tile, source: str
 ) -> Iterator[tuple[slice, slice, slice]]:
     height, width = pixels.shape[1:]
-    if height % tile[0] or width % tile[1]:
+    gap = tile[2] if len(tile) > 2 else 0
+    rows, columns = _starts(height, tile[0], gap), _starts(width, tile[1], gap)
+    if rows is None or columns is None:
+        between = f" with lines of {gap} px between them" if gap else ""
         raise InputError(
             f"{source} is {height} px high and {width} px wide, which is not a whole "
-            f"number of tiles of {tile[0]} × {tile[1]} px: give the height and width "
-            "of a tile."
+            f"number of tiles of {tile[0]} × {tile[1]} px{between}: give the height "
+            "and width of a tile, and the width of the lines between tiles."
         )
-    for y in range(0, height, tile[0]):
-        for x in range(0, width, tile[1]):
+    for y in rows:
+        for x in columns:
             yield slice(None), slice(y, y + tile[0]), slice(x, x + tile[1])
+
+
+def _starts(length: int, tile: int, gap: int) -> range | None:
+    """Return where tiles begin along an axis; None if they do not fill it.
+
+    Lines lie between tiles, and either at both borders of the montage or at none.
+    """
+    for border in (0, gap):
+        if (length - 2 * border + gap) % (tile + gap) == 0:
+            return range(border, length - tile + 1, tile + gap)
+    return None
 
 
 def _file_entry(file: Found, axes: str | None) -> Entry:

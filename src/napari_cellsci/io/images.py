@@ -55,7 +55,8 @@ class ImageSet:
     axes_given : str, optional
         Axes as the user named them.
     tile : tuple of int, optional
-        Height and width (px) of the tiles a montage was cut into.
+        Height and width (px) of the tiles a montage was cut into, and width of the
+        lines between them, if there are any.
     pixel_size : float, optional
         µm; None unless the user says so or all files agree.
     skipped : sequence of Skipped
@@ -124,8 +125,8 @@ def open_images(
     axes : str, optional
         A letter per axis where they are misread: N counts images, C, Y, X.
     tile : tuple of int, optional
-        Height and width (px) of the tiles that montages are cut into. Tiles of one
-        grey level are left out.
+        Height and width (px) of the tiles that montages are cut into; a third number
+        is the width of lines between tiles (px). Tiles of one grey level are left out.
     name : str, optional
         What to call the set; by default the file's or folder's name.
     pixel_size : float, optional

@@ -87,7 +87,7 @@ class Project(
         images: Any = None,
         labels: str | os.PathLike[str] | None = None,
         group_by: str | None = None,
-        tile: tuple[int, int] | None = None,
+        tile: tuple[int, ...] | None = None,
         sizing: str | Sequence[Sizing] | None = None,
         normalise: Normalise = "zscore",
         axes: str | None = None,
@@ -125,7 +125,8 @@ class Project(
             Column of `labels`: images of one group are together held out or trained
             on. By default ``group`` if there is one, else each image is its own.
         tile : tuple of int, optional
-            Height and width (px) of the tiles that montages are cut into.
+            Height and width (px) of the tiles that montages are cut into, and width
+            of the lines between tiles, if there are any.
         sizing : str or sequence of Sizing, optional
             How images are brought to the size of a crop, one for all channels or one
             for each ("noise,constant:20"); padded with noise like their border's by

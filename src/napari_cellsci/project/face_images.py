@@ -28,7 +28,7 @@ class ImagesFace:
         labels: str | os.PathLike[str] | None = None,
         group_by: str | None = None,
         axes: str | None = None,
-        tile: tuple[int, int] | None = None,
+        tile: tuple[int, ...] | None = None,
         pixel_size: float | None = None,
         name: str | None = None,
         on_event: OnEvent = ignore,

@@ -84,7 +84,7 @@ def set_at(path: Path, info: MovieInfo, table: pd.DataFrame) -> ImageSet:
         n_channels=info.n_channels,
         dtype=np.dtype(info.dtype),
         axes=info.axes_given,
-        tile=None if tile is None else (int(tile[0]), int(tile[1])),
+        tile=None if tile is None else tuple(int(px) for px in tile),
         pixel_size=info.pixel_size,
     )
 

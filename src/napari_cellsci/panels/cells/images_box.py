@@ -21,7 +21,7 @@ from qtpy.QtWidgets import (
 
 from napari_cellsci.panels._parts import new_form
 from napari_cellsci.panels._theme import STEP
-from napari_cellsci.panels.cells.images_source import ImagesSource
+from napari_cellsci.panels.cells.images_source import ImagesSource, tile_of
 from napari_cellsci.panels.cells.normalise_box import NormaliseBox
 from napari_cellsci.viewer import adapters, tags
 
@@ -69,6 +69,12 @@ class ImagesBox(QWidget):
             "Column of the labels: images with the same value are held out together"
         )
         self.group.setPlaceholderText("each image by itself")
+        self.tile = QLineEdit()
+        self.tile.setToolTip(
+            "Of montages: height and width of a tile, and of the lines between tiles "
+            "if there are any (px), such as 40 40 2"
+        )
+        self.tile.setPlaceholderText("no montage")
         self.fields = QWidget()
         form = new_form()
         self.open = _more_button("Open images from a folder, a file or a layer")
@@ -81,6 +87,7 @@ class ImagesBox(QWidget):
         form.addRow("Images", _line(self.source, self.open))
         form.addRow("Labels", _line(self.labels, self.open_labels))
         form.addRow("Group by", self.group)
+        form.addRow("Tiles", self.tile)
         self.fields.setLayout(form)
         form.setContentsMargins(0, 0, 0, 0)
         layout = QVBoxLayout(self)
@@ -91,7 +98,7 @@ class ImagesBox(QWidget):
         self.fields.hide()
         self.tick.toggled.connect(self._on_tick)
         self.source.textEdited.connect(self._on_typed)
-        for field in (self.source, self.labels, self.group):
+        for field in (self.source, self.labels, self.group, self.tile):
             field.setMinimumWidth(1)
             field.editingFinished.connect(self.changed)
 
@@ -104,8 +111,15 @@ class ImagesBox(QWidget):
     def missing(self) -> str:
         """What has to be chosen yet; "" if nothing."""
         if self.source.text().strip():
-            return ""
+            return self._trouble()
         return "Choose the images with the … beside them: a folder, a file or a layer."
+
+    def _trouble(self) -> str:
+        try:
+            tile_of(self.tile.text())
+        except ValueError as error:
+            return str(error)
+        return ""
 
     def choose(self, path: str) -> None:
         """Take the images of a file or folder."""
@@ -123,15 +137,14 @@ class ImagesBox(QWidget):
     def given(self) -> ImagesSource:
         """Return what is chosen."""
         labels, group = self.labels.text().strip(), self.group.text().strip()
-        layer = self._layer
+        layer, tile = self._layer, tile_of(self.tile.text())
+        options = {"tile": tile, **self._preparing.arguments()}
         if layer is not None:
             said = f"viewer.layers[{layer.name!r}].data"
             data = adapters.level_zero(layer)
-            return ImagesSource(
-                data, labels, group, layer.name, said, **self._preparing.arguments()
-            )
+            return ImagesSource(data, labels, group, layer.name, said, **options)
         path = str(Path(self.source.text().strip()).expanduser())
-        return ImagesSource(path, labels, group, **self._preparing.arguments())
+        return ImagesSource(path, labels, group, **options)
 
     def python_code(self, path: str, adds: bool) -> str | None:
         """Return the call that makes the project at `path`, or adds to it."""
@@ -143,7 +156,7 @@ class ImagesBox(QWidget):
 
     def asked(self) -> tuple[object, ...]:
         """Return what is chosen, for telling whether it has changed."""
-        fields = (self.source, self.labels, self.group)
+        fields = (self.source, self.labels, self.group, self.tile)
         return self.wanted, *(field.text() for field in fields)
 
     def _on_tick(self, on: bool) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -35,6 +36,8 @@ class ImagesSource:
         Of the set, where `images` has no file.
     expression : str, optional
         Python for `images`, where it has no file.
+    tile : tuple of int, optional
+        Of montages; see `io.images.open_images`.
     sizing, normalise : str
         As for `Project.create`; nothing for what is so anyway.
     """
@@ -44,6 +47,7 @@ class ImagesSource:
     group_by: str = ""
     name: str | None = None
     expression: str = ""
+    tile: tuple[int, ...] | None = None
     sizing: str | None = None
     normalise: str = ""
 
@@ -57,6 +61,7 @@ class ImagesSource:
             "labels": self.labels,
             "group_by": self.group_by,
             "name": self.name,
+            "tile": self.tile,
             "sizing": None if adds else self.sizing,
             "normalise": "" if adds else self.normalise,
         }
@@ -73,7 +78,7 @@ class ImagesSource:
         from napari_cellsci.project.image_choice import ImageChoice
 
         on_event(Progress("Looking at the images", 0, 0))
-        found = open_images(self.images, name=self.name, token=token)
+        found = open_images(self.images, name=self.name, tile=self.tile, token=token)
         steps = pipelines_of(self.normalise or "zscore")
         # Other images may have fewer channels, or more, than those chosen for.
         steps = (*steps, *[steps[-1]] * found.n_channels)[: found.n_channels]
@@ -116,8 +121,29 @@ class ImagesSource:
         if not isinstance(self.images, str):
             return None
         words = ["cellsci", "add" if adds else "new", f'"{path}"']
-        words += [
-            f'--{name.replace("_", "-")} "{value}"'
-            for name, value in self.arguments(adds=adds).items()
-        ]
+        given = self.arguments(adds=adds)
+        tile = given.pop("tile", None)
+        words += [f'--{k.replace("_", "-")} "{value}"' for k, value in given.items()]
+        if tile is not None:
+            words.append(f"--tile {tile[0]} {tile[1]}")
+            words += [f"--tile-gap {gap}" for gap in tile[2:]]
         return " ".join(words)
+
+
+def tile_of(text: str) -> tuple[int, ...] | None:
+    """Return height, width and the lines between tiles (px) of "40 × 40, 2".
+
+    Raises
+    ------
+    ValueError
+        With what is to be written instead.
+    """
+    numbers = re.split(r"[\s,;x×+]+", text.strip())
+    if numbers == [""]:
+        return None
+    if len(numbers) not in (2, 3) or not all(part.isdecimal() for part in numbers):
+        raise ValueError(
+            "Write height and width of a tile in px, such as 40 40; with lines of 2 px "
+            "between tiles 40 40 2."
+        )
+    return tuple(map(int, numbers))

@@ -8,28 +8,21 @@ from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import (
-    QComboBox,
     QFileDialog,
-    QHBoxLayout,
-    QLineEdit,
-    QWidget,
 )
 
-from napari_cellsci.cells.spec import PAPER_FOV_UM
 from napari_cellsci.errors import InputError
 from napari_cellsci.panels._base import PanelBase
 from napari_cellsci.panels._jobs import Job, JobState
 from napari_cellsci.panels._parts import (
     RunLine,
     WrapLabel,
-    advanced_section,
     heading,
     new_form,
     whole_number,
 )
 from napari_cellsci.panels._scroll import keep_scroll_bar
 from napari_cellsci.panels._strip import CropStrip
-from napari_cellsci.panels._theme import STEP
 from napari_cellsci.panels.cells import status
 from napari_cellsci.panels.cells.choice import (
     CellsSource,
@@ -38,15 +31,13 @@ from napari_cellsci.panels.cells.choice import (
     what_is_missing,
 )
 from napari_cellsci.panels.cells.code import Request, as_command, as_python
+from napari_cellsci.panels.cells.crop_fields import CropFields
 from napari_cellsci.panels.cells.fields import (
     FolderLine,
-    channel_numbers,
-    exact,
     fill_planes,
     free_folder,
     is_taken,
     leave_layers,
-    number_box,
 )
 from napari_cellsci.panels.cells.images_box import ImagesBox
 from napari_cellsci.panels.cells.images_source import ImagesSource
@@ -122,26 +113,13 @@ class CellsPanel(PanelBase):
         self.body.addWidget(self.caption)
 
     def _build_controls(self) -> None:
-        form = new_form()
-        self.pixel_size = number_box(" µm", 4, 0.001, 100, "Edge of a pixel")
-        self.fov = number_box("", 2, 0.1, 10_000, "Edge of the square around a cell")
-        self.fov.setSpecialValueText("")
-        self.fov.setRange(0.1, 10_000)
-        self.fov.setValue(PAPER_FOV_UM)
-        self.fov_unit = QComboBox()
-        self.fov_unit.addItems(["µm", "px"])
-        self.fov_unit.setToolTip("Unit of the field of view")
-        self.fov_unit.setFixedWidth(68)
-        row = QHBoxLayout()
-        row.setSpacing(STEP)
-        row.addWidget(self.fov, 1)
-        row.addWidget(self.fov_unit)
-        form.addRow("Pixel size", self.pixel_size)
-        form.addRow("Field of view", row)
-        self.scale = QWidget()
-        self.scale.setLayout(form)
-        form.setContentsMargins(0, 0, 0, 0)
-        self.advanced = self._build_advanced()
+        self.fields = fields = CropFields()
+        self.pixel_size, self.interval = fields.pixel_size, fields.interval
+        self.fov, self.fov_unit = fields.fov, fields.fov_unit
+        self.extra, self.channels, self.plane = (
+            *(fields.extra, fields.channels, fields.plane),
+        )
+        self.scale, self.advanced = fields.scale, fields.advanced
         where = new_form()
         place = FolderLine()
         self.path, self.browse = place.path, place.browse
@@ -152,33 +130,8 @@ class CellsPanel(PanelBase):
         self.body.addWidget(self.advanced)
         self.body.addWidget(self.normalise.section)
         self.body.addStretch()
-        self.pixel_size.valueChanged.connect(self._on_choice)
-        self.fov.valueChanged.connect(self._on_choice)
-        self.fov_unit.currentTextChanged.connect(self._on_unit)
-
-    def _build_advanced(self) -> QWidget:
-        self.extra = QComboBox()
-        for words, value in (("as labelled", None), ("channels", "C"), ("planes", "Z")):
-            self.extra.addItem(words, value)
-        self.extra.setToolTip("Meaning of a fourth axis between time and y")
-        self.channels = QLineEdit("0")
-        self.channels.setToolTip(
-            "Channels that make a crop, counted from 0: 0, or 0, 2 for two of them"
-        )
-        self.plane = QComboBox()
-        self.plane.addItem("maximum of all", "max")
-        self.plane.setToolTip("Plane of a stack, or the maximum over its planes")
-        self.interval = number_box(" min", 3, 0.001, 100_000, "Time between two frames")
-        form = new_form()
-        form.addRow("Frame interval", self.interval)
-        form.addRow("Fourth axis", self.extra)
-        form.addRow("Channels", self.channels)
-        form.addRow("Plane", self.plane)
+        fields.changed.connect(self._on_choice)
         self.extra.currentIndexChanged.connect(self._on_extra)
-        self.channels.editingFinished.connect(self._on_choice)
-        self.plane.currentIndexChanged.connect(self._on_choice)
-        self.interval.valueChanged.connect(self._on_choice)
-        return advanced_section(form)
 
     def reset_choices(self, event: object = None) -> None:
         """Follow layers that were added, removed, renamed or moved."""
@@ -197,17 +150,7 @@ class CellsPanel(PanelBase):
         InputError
             If the channels are not numbers.
         """
-        plane = self.plane.currentData()
-        return CropSettings(
-            pixel_size=exact(self.pixel_size, self._known[0]) or None,
-            frame_interval=exact(self.interval, self._known[1]) * 60 or None,
-            fov=self.fov.value(),
-            fov_unit=self.fov_unit.currentText(),  # type: ignore[arg-type]
-            channels=channel_numbers(self.channels.text()),
-            z="max" if plane is None else plane,
-            extra=self.extra.currentData(),
-            normalise=self.normalise.chosen,
-        )
+        return self.fields.settings(self._known, self.normalise.chosen)
 
     def layers(self) -> tuple[Any, Any, Any]:
         """Return the chosen image, tracks and labels layers."""
@@ -253,11 +196,7 @@ class CellsPanel(PanelBase):
             *self.images.asked(),
             *map(id, self.layers()),
             self.path.text(),
-            *(box.value() for box in (self.pixel_size, self.interval, self.fov)),
-            self.fov_unit.currentText(),
-            self.channels.text(),
-            self.plane.currentData(),
-            self.extra.currentData(),
+            *self.fields.asked(),
             *self.normalise.asked,
         )
 
@@ -296,15 +235,6 @@ class CellsPanel(PanelBase):
     def _on_path(self) -> None:
         self._path_typed = True
         self.refresh()
-
-    def _on_unit(self, unit: str) -> None:
-        size = self.pixel_size.value()
-        if size:
-            factor = 1 / size if unit == "px" else size
-            self.fov.setValue(self.fov.value() * factor)
-        elif unit == "px":
-            self.fov.setValue(64)
-        self._on_choice()
 
     def _on_extra(self) -> None:
         self._fill_planes()
@@ -358,6 +288,11 @@ class CellsPanel(PanelBase):
 
     def _on_project(self) -> None:
         self._path_typed = False
+        project = self.session.project
+        if project is not None and self.images.missing:
+            # What is added next is most likely of the kind that is there.
+            sort = all(info.is_images for info in project.movies)
+            self.images.tick.setChecked(sort)
         self._suggest_path()
         self.mark_dirty()
 
