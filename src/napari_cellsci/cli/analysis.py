@@ -99,6 +99,9 @@ def ablate(
     steps: Annotated[
         int | None, typer.Option(help="Gradient steps of each encoder.")
     ] = None,
+    gan_steps: Annotated[
+        int | None, typer.Option(help="Of each InfoGAN; by default as many.")
+    ] = None,
     cnn_steps: Annotated[
         int, typer.Option(help="Gradient steps of each CNN at least.")
     ] = 200,
@@ -132,6 +135,7 @@ def ablate(
                 systems=comma_list(systems),
                 preset=preset,
                 steps=steps,
+                gan_steps=gan_steps,
                 cnn_steps=cnn_steps,
                 cnn_epochs=cnn_epochs,
                 folds=folds,

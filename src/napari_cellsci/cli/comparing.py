@@ -141,7 +141,7 @@ def table(found: Comparison) -> str:
         for row in rows
     ]
     lines = [line.rstrip() for line in lines]
-    lines.append("Held out by track; mean ± sd over heads.")
+    lines.append(f"Held out by {found.unit}; mean ± sd over heads.")
     for row in found.rows:
         if row.scheme >= 3 and row.used is not None:
             lines.append(_consensus(row))

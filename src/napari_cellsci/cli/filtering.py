@@ -192,7 +192,7 @@ def _table(made: CellFilter) -> str:
     """Return the comparison, a line per kind of filter."""
     runs = len(made.reports[0].accuracy)
     lines = [
-        f"{' or '.join(made.junk)} as junk, held out by track, {runs} runs (mean ± sd):"
+        f"{' or '.join(made.junk)} as junk, {runs} runs on held-out cells (mean ± sd):"
     ]
     lines += [describe_report(report) for report in made.reports]
     return "\n".join(lines)

@@ -28,6 +28,7 @@ def describe(values: dict[str, Any]) -> str:
         if crops["fov_um"] is not None
         else f"{crops['fov_px']:g} px"
     )
+    unit = values["held_out_by"]
     labels = ", ".join(f"{count:,} {name}" for name, count in values["labels"].items())
     sets = sum(movie["kind"] == "images" for movie in values["movies"])
     counts = {"movie(s)": len(values["movies"]) - sets, "set(s) of images": sets}
@@ -41,8 +42,8 @@ def describe(values: dict[str, Any]) -> str:
         ),
         f"  labels   {labels}",
         *_filtered(values),
-        *(f"  encoder  {encoder['name']}" for encoder in values["encoders"]),
-        *(f"  bundle   {_bundle(bundle)}" for bundle in values["bundles"]),
+        *(f"  encoder  {_encoder(encoder)}" for encoder in values["encoders"]),
+        *(f"  bundle   {_bundle(bundle, unit)}" for bundle in values["bundles"]),
         *(
             f"  run      {run['id']} ({run['kind']}) {run['status']}"
             for run in values["runs"]
@@ -79,13 +80,19 @@ def _movie(movie: dict[str, Any]) -> str:
     )
 
 
-def _bundle(bundle: dict[str, Any]) -> str:
+def _encoder(encoder: dict[str, Any]) -> str:
+    channels = ", ".join(map(str, encoder["channels"]))
+    said = f"{encoder['name']}: {encoder['title']}, {encoder['latents']} latents"
+    return f"{said}, channel {channels}"
+
+
+def _bundle(bundle: dict[str, Any], unit: str) -> str:
     said = f"{bundle['name']}: scheme {bundle['scheme']}, {bundle['models']} heads"
     if bundle["balanced_accuracy"] is None:
         return said
     low, high = bundle["balanced_accuracy_interval"]
     accuracy = f"{bundle['balanced_accuracy']:.3f} [{low:.3f}–{high:.3f}]"
-    return f"{said}, balanced accuracy {accuracy} held out by track"
+    return f"{said}, balanced accuracy {accuracy} held out by {unit}"
 
 
 def export(

@@ -70,7 +70,7 @@ def filters_figure(made: CellFilter) -> Figure:
     cells = int(made.reports[0].confusion.sum())
     figure.suptitle(
         f"{' or '.join(made.junk)} as junk: {runs} runs, {cells:,} judgements of cells "
-        "of unseen tracks",
+        "of unseen tracks or groups",
         fontsize=9,
         color=INK,
     )

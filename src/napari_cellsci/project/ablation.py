@@ -62,6 +62,8 @@ class AblationConfig:
         Of the encoders.
     steps : int, optional
         Gradient steps of each encoder; by default the preset's.
+    gan_steps : int, optional
+        Of each InfoGAN, which needs more of them and smaller ones; by default `steps`.
     cnn_steps : int
         Gradient steps of each CNN at least.
     cnn_epochs : int
@@ -74,6 +76,7 @@ class AblationConfig:
     systems: tuple[str, ...] = (CNN, *KINDS)
     preset: str = "quick"
     steps: int | None = None
+    gan_steps: int | None = None
     cnn_steps: int = 200
     cnn_epochs: int = 10
     folds: int = 5
@@ -94,14 +97,20 @@ class AblationConfig:
 
     def of(self, system: str) -> dict[str, Any]:
         """Return the settings that decide what one system finds."""
-        values = asdict(self)
+        values = {**asdict(self), "steps": self.steps_of(system)}
         shared = ("folds", "seed")
         own = ("cnn_steps", "cnn_epochs") if system == CNN else ("preset", "steps")
         return {name: values[name] for name in (*shared, *own)}
 
+    def steps_of(self, system: str) -> int | None:
+        """Return the gradient steps of a kind of encoder; None for the preset's."""
+        if system == "infogan" and self.gan_steps is not None:
+            return self.gan_steps
+        return self.steps
+
     def encoder(self, kind: str) -> EncoderConfig:
         """Return what the encoders of a kind are made of."""
-        given: dict[str, Any] = {"seed": self.seed, "steps": self.steps, "kind": kind}
+        given = {"seed": self.seed, "steps": self.steps_of(kind), "kind": kind}
         return EncoderConfig.preset(
             self.preset, **{k: v for k, v in given.items() if v is not None}
         )

@@ -95,10 +95,13 @@ class Comparison:
         By scheme.
     notes : tuple of str
         What a reader of the table should know.
+    unit : str
+        What was held out together: "track", or "group" of images.
     """
 
     rows: tuple[Row, ...]
     notes: tuple[str, ...]
+    unit: str = "track"
 
     def to_dict(self) -> dict[str, Any]:
         """Return JSON values."""
@@ -120,7 +123,7 @@ def compare(bench: Bench, names: Sequence[str] | None = None) -> Comparison:
         names = list(newest.values())
     rows = [_row(bench, load_bundle(bench, name)) for name in names]
     rows.sort(key=lambda row: (row.scheme, row.mode or ""))
-    return Comparison(tuple(rows), tuple(_notes(rows)))
+    return Comparison(tuple(rows), tuple(_notes(rows)), bench.unit)
 
 
 def _row(bench: Bench, bundle: Bundle) -> Row:

@@ -97,7 +97,7 @@ class AnalysisFace:
         on_event, token
         **settings
             Further fields of `AblationConfig`: preset and steps of the encoders,
-            cnn_steps and cnn_epochs, folds.
+            gan_steps, cnn_steps and cnn_epochs, folds.
 
         Raises
         ------

@@ -6,10 +6,16 @@ from typing import Any
 
 from napari_cellsci.labels import Labels
 from napari_cellsci.project.bench import Bench
-from napari_cellsci.project.models import BundleInfo, read_bundles, read_encoders
+from napari_cellsci.project.models import (
+    BundleInfo,
+    EncoderInfo,
+    read_bundles,
+    read_encoders,
+)
 from napari_cellsci.project.movies import MovieInfo
 from napari_cellsci.project.runs import read_runs
 from napari_cellsci.project.usable import usable_only
+from napari_cellsci.representation.config import TITLES, EncoderConfig
 
 
 def summarise(bench: Bench, labels: Labels) -> dict[str, Any]:
@@ -26,10 +32,8 @@ def summarise(bench: Bench, labels: Labels) -> dict[str, Any]:
         "usable_only": usable_only(bench),
         "crops": bench.spec.to_dict(),
         "movies": [_movie(info) for info in movies],
-        "encoders": [
-            {"name": info.name, "hash": info.hash, "made_at": info.made_at}
-            for info in read_encoders(bench)
-        ],
+        "encoders": [_encoder(info) for info in read_encoders(bench)],
+        "held_out_by": bench.unit,
         "bundles": [_bundle(info) for info in read_bundles(bench)],
         "runs": [
             {"id": run.id, "kind": run.kind, "name": run.name, "status": run.status}
@@ -53,6 +57,21 @@ def _movie(info: MovieInfo) -> dict[str, Any]:
     if info.is_images:
         known["skipped"] = info.reading.get("skipped", [])
     return known
+
+
+def _encoder(info: EncoderInfo) -> dict[str, Any]:
+    config = EncoderConfig.from_dict(dict(info.summary.get("config", {})))
+    return {
+        "name": info.name,
+        "hash": info.hash,
+        "made_at": info.made_at,
+        "kind": config.kind,
+        "title": TITLES[config.kind],
+        "latents": config.latent,
+        "steps": config.steps,
+        "channels": list(info.summary.get("spec", {}).get("channels", ())),
+        "of_class": info.summary.get("of_class"),
+    }
 
 
 def _bundle(info: BundleInfo) -> dict[str, Any]:

@@ -231,7 +231,8 @@ class ComparePanel(PanelBase):
         colors = [shade(i) for i in range(len(rows))]
         self.table.fill([(title, TIPS[title]) for title in titles], rows, colors)
         self.table.setFixedHeight(self.table.height() + 16)
-        said = ["Mean ± sd over heads, held out by track.", *gathered.comparison.notes]
+        compared = gathered.comparison
+        said = [f"Mean ± sd over heads, held out by {compared.unit}.", *compared.notes]
         self.notes.setText("\n".join(said))
 
     def _show_plot(self) -> None:
@@ -301,8 +302,9 @@ class ComparePanel(PanelBase):
             reason = f"In use: model {active[1]} of {active[0]}."
         elif active is not None:
             reason = f"In use: the mean of {active[0]}. Click a model to use it alone."
+        unit = gathered.comparison.unit
         self.card.tell(
-            f"{n} {what}, {len(gathered.models)} models, held out by track.",
+            f"{n} {what}, {len(gathered.models)} models, held out by {unit}.",
             "good",
             reason=reason,
         )

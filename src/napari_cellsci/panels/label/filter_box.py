@@ -32,7 +32,10 @@ METHODS = (
 )
 COLUMNS = (
     ("filter", "How usable cells are told from junk"),
-    ("right %", "Cells told right on held-out tracks at 0.5, mean ± sd of the runs"),
+    (
+        "right %",
+        "Unseen tracks' cells told right at 0.5, mean ± sd of runs",
+    ),
     ("junk %", "Junk let through at a threshold of 0.5, mean ± sd of the runs"),
 )
 
