@@ -207,7 +207,8 @@ def test_drawn_crops_take_on_the_noise_of_real_ones() -> None:
     run = GANRun(crops, ONE, config, new_fabric(config))
     grain = run.network.decoder.grain
     assert grain is not None
-    assert float(grain.deviation.detach()) == pytest.approx(0.05 * 8)  # of pixels from −4 to 4
+    # Pixels lie between −4 and 4.
+    assert float(grain.deviation.detach()) == pytest.approx(0.05 * 8)
     drawn = run.network.decoder(torch.zeros(200, 4))
     exposed = run.network.decoder.exposed(drawn, torch.Generator().manual_seed(0))
     noise = (exposed - drawn).detach()
