@@ -10,11 +10,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+import tifffile
 from PIL import Image
 
+from napari_cellsci.cells.simulator import SimulationConfig, simulate
 from napari_cellsci.formulas.engines import Found, Status
 from napari_cellsci.formulas.expression import Expression
 from napari_cellsci.formulas.fronts import front_of
+from napari_cellsci.project import Project
 
 Run = Callable[..., Any]
 SMALL = (
@@ -53,18 +56,23 @@ def round_or_long(n: int) -> np.ndarray[Any, Any]:
 
 
 @pytest.fixture(params=["movie", "images"])
-def source(request: Any, sample: Path, tmp_path: Path) -> tuple[list[Any], Path]:
+def source(request: Any, tmp_path: Path) -> tuple[list[Any], Path]:
     """The arguments of `new`, and the labels."""
     if request.param == "movie":
-        movie = ["--image", sample / "movie.tif", "--tracks", sample / "tracks.csv"]
-        return movie, sample / "truth.csv"
-    np.savez(tmp_path / "cells.npz", images=round_or_long(40))
+        simulate(SimulationConfig(frames=8, cells=26, size=200, seed=2)).save(tmp_path)
+        pixels = tifffile.imread(tmp_path / "movie.tif")
+        three = np.stack([pixels, pixels // 2, pixels.max() - pixels], 1)
+        tifffile.imwrite(tmp_path / "movie.tif", three, photometric="minisblack")
+        movie = ["--image", tmp_path / "movie.tif", "--tracks", tmp_path / "tracks.csv"]
+        movie += ["--axes", "TCYX", "--channel", "0,1,2", "--pixel-size", 0.333]
+        return [*movie, "--size", 32], tmp_path / "truth.csv"
+    np.savez(tmp_path / "cells.npz", images=round_or_long(80))
     labels = tmp_path / "labels.csv"
-    names = np.where(np.arange(40) % 2, "metaphase", "interphase")
-    table = {"index": range(40), "class": names, "dish": np.arange(40) // 4}
+    names = np.where(np.arange(80) % 2, "metaphase", "interphase")
+    table = {"index": range(80), "class": names, "dish": np.arange(80) // 4}
     pd.DataFrame(table).to_csv(labels, index=False)
     # The verb reads labels too; here it reads groups, and import-labels the rest.
-    images = ["--images", tmp_path / "cells.npz", "--size", 48]
+    images = ["--images", tmp_path / "cells.npz", "--size", 32]
     return [*images, "--classes", "interphase,metaphase"], labels
 
 
@@ -101,11 +109,51 @@ def test_every_verb_works_on_any_cells(
     run("export", p, tmp_path / "all.csv", "--model", "formula")
     table = pd.read_csv(tmp_path / "all.csv")
     assert len(table) == n
-    assert [bundle["scheme"] for bundle in ask("info", p)["bundles"]] == [2, 3, 1, 4]
+    info = ask("info", p)
+    assert [bundle["scheme"] for bundle in info["bundles"]] == [2, 3, 1, 4]
+    told = run("info", p).stdout
+    assert "quick-1: β-TCVAE, 4 latents" in told
+    assert f"held out by {info['held_out_by']}" in told
+    _label_and_read(run, ask, p, tmp_path)
+    _analyse(run, ask, p, tmp_path)
     if "--images" in arguments:
         assert table["image"].tolist()[7] == "cells 07"
         assert set(table["original_height"]) == {40}
         assert (scores["t"] == 0).all()
+
+
+def _label_and_read(run: Run, ask: Run, p: Path, out: Path) -> None:
+    """Verbs about labels, heads and runs that are there."""
+    run("suggest", p)
+    run("labels", "export", p, out / "labels_again.csv")
+    assert len(pd.read_csv(out / "labels_again.csv")) > 30
+    run("labels", "history", p)
+    junk = ("--junk", "metaphase", "--method", "logistic", "--runs", 2, "--steps", 1)
+    made = ask("filter", p, *junk, "--figure", out / "filter.png")
+    assert ask("filter", p, "--clear")["back"] == made["left_out"]
+    run("labels", "undo", p)
+    run("labels", "redo", p)
+    run("formula", p, "z0 - 0.1", "--name", "written")
+    assert len(ask("compare", p)["rows"]) >= 4
+    run("network", p, "--model", "sparse", "-o", out / "network.svg")
+    run("robustness", p, "--model", "sparse", "--most", 6, "-o", out / "curves.csv")
+    few = ("--trials", 1, "--runs", 1, "--steps", 30)
+    run("search", p, *few)
+    assert len(ask("runs", "list", p)["runs"]) > 5
+
+
+def _analyse(run: Run, ask: Run, p: Path, out: Path) -> None:
+    """Verbs about codes and channels."""
+    assert ask("probe", p, "--folds", 2, "-o", out / "probe.png")["chance"] == 0.5
+    told = ask("train-encoder", p, "--per-class", *SMALL, "--name", "own")
+    assert len(told["encoders"]) == 2
+    little = ("--steps", 2, "--cnn-steps", 2, "--cnn-epochs", 1, "--folds", 2)
+    systems = ("--systems", "cnn,tcvae")
+    found = ask("ablate", p, *systems, *little, "-o", out / "ablation.png")
+    assert len(found["entries"]) == 2 * 4
+    assert ask("shared-information", p)["encoders"] == ["tcvae-ch0-1", "tcvae-ch1-1"]
+    between = ("--from", 0, "--to", 2, "--steps", 2, "--folds", 2)
+    assert ask("predict-channel", p, *between)["column"] == "residual_0_2"
 
 
 def test_folders_montages_and_what_is_wrong_with_them(
@@ -127,6 +175,14 @@ def test_folders_montages_and_what_is_wrong_with_them(
         "add", tmp_path / "p", "--images", tmp_path / "sheet.png", "--tile", 40, 40
     )
     assert (added["cells"], added["movie"]) == (8, "sheet")
+    lined = np.pad(sheet.reshape(40, 4, 40, 3), ((2, 2), (0, 0), (0, 2), (0, 0)))
+    lined = np.pad(lined.reshape(44, 168, 3), ((0, 0), (2, 0), (0, 0)))
+    Image.fromarray(lined).save(tmp_path / "lined.png")
+    tiles = ("--tile", 40, 40, "--tile-gap", 2)
+    ask("add", tmp_path / "p", "--images", tmp_path / "lined.png", *tiles)
+    with Project.open(tmp_path / "p") as project:  # reads them again from the file
+        shown = project.movie("lined").frame(0, (0, 1, 2))
+        np.testing.assert_array_equal(shown, project.movie("sheet").frame(0, (0, 1, 2)))
     moved = tmp_path / "moved"
     shutil.move(tmp_path / "set", moved)
     run("relocate", tmp_path / "p", "--image", moved, "--movie", "set")
@@ -135,5 +191,6 @@ def test_folders_montages_and_what_is_wrong_with_them(
         ("new", tmp_path / "q", "--images", tmp_path / "gone"): "no file or folder",
         ("new", tmp_path / "q", "--image", "m.tif", "--tile", 3, 3): "single cells",
         ("add", tmp_path / "p"): "nothing to crop",
+        ("add", tmp_path / "p", "--images", "s.png", "--tile-gap", 2): "Lines are",
     }.items():
         assert words in " ".join(run(*wrong, code=2).stderr.split())
