@@ -74,6 +74,17 @@ def test_crops_are_looked_at_as_often_as_asked(
         torch.testing.assert_close(crop, dihedral(x[row], 3))
 
 
+def test_processes_look_at_what_one_would_have_looked_at() -> None:
+    x = batch(10, 8)
+    elements = torch.arange(10) % 8
+    whole = look_again(x, elements, True)
+    late = look_again(x[3:], elements[3:], True, first=3)
+    assert whole is not None
+    assert late is not None
+    assert (late.turned + 3).tolist() == [r for r in whole.turned.tolist() if r >= 3]
+    assert (late.moved + 3).tolist() == [r for r in whole.moved.tolist() if r >= 3]
+
+
 def test_a_second_look_is_free_where_latents_do_as_they_should() -> None:
     latent, n = 32, 12
     x = batch(n)

@@ -50,7 +50,9 @@ class SecondLook(NamedTuple):
     moved: Tensor
 
 
-def look_again(x: Tensor, elements: Tensor | None, surround: bool) -> SecondLook | None:
+def look_again(
+    x: Tensor, elements: Tensor | None, surround: bool, first: int = 0
+) -> SecondLook | None:
     """Choose crops of a batch and make what is seen at a second look.
 
     Parameters
@@ -61,6 +63,9 @@ def look_again(x: Tensor, elements: Tensor | None, surround: bool) -> SecondLook
         Group elements by which to turn; None turns none.
     surround : bool
         Whether to exchange surroundings.
+    first : int
+        Row of the first of these crops in the whole batch, of which other processes
+        have other parts.
 
     Returns
     -------
@@ -69,8 +74,9 @@ def look_again(x: Tensor, elements: Tensor | None, surround: bool) -> SecondLook
     """
     rows = torch.arange(len(x), device=x.device)
     none = rows[:0]
-    turned = none if elements is None else rows[::EVERY]
-    moved = rows[1::EVERY] if surround else none
+    turn = (first + rows) % EVERY
+    turned = none if elements is None else rows[turn == 0]
+    moved = rows[turn == 1] if surround else none
     if not len(turned) and not len(moved):
         return None
     by = none if elements is None else elements.to(x.device)[turned]

@@ -87,7 +87,8 @@ class VAERun(TrainingRun):
         """
         x, noise, rows, labels = self._next_batch()
         n = len(x)
-        again = look_again(x, self._elements(rows), bool(self.config.surround))
+        surround = bool(self.config.surround)
+        again = look_again(x, self._elements(rows), surround, rows.start)
         if again is not None:
             x = torch.cat([x, again.crops])
         for group in self.adam.param_groups:
