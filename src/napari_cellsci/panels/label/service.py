@@ -267,6 +267,9 @@ class LabelService(QObject):
     def look(self) -> None:
         """Take in what other windows and commands did meanwhile."""
         project = self._session.project
+        if self._session.viewer is None:
+            self._timer.stop()  # the window went, and the project was closed with it
+            return
         if project is None:
             return
         try:
