@@ -68,7 +68,7 @@ class TrainService:
         self.job, self.estimating = Job(), Job()
         self.estimate: Estimate | None = None
         self._logs: dict[str, RunLog] = {}
-        self._processes: dict[str, subprocess.Popen[bytes]] = {}
+        self._children: list[subprocess.Popen[bytes]] = []
         self._bars: dict[str, Any] = {}
         self._looked = 0.0
         self._owner = QObject()
@@ -161,8 +161,7 @@ class TrainService:
             ids = [run.id for run in runs]
             self.job.start(partial(_perform, project.path, ids), words=words)
         else:
-            process = project.start_run(*runs)
-            self._processes.update(dict.fromkeys([run.id for run in runs], process))
+            self._children.append(project.start_run(*runs))
         self.look()
         return runs
 
@@ -208,8 +207,9 @@ class TrainService:
 
     def watch(self) -> None:
         """Take in what is new; called by a timer."""
-        for process in self._processes.values():
-            process.poll()  # else a process that has ended would seem to live
+        # Unless asked, a process that has ended would seem to live. One that was
+        # cancelled may take a moment to end, when its run already goes on in another.
+        self._children = [child for child in self._children if child.poll() is None]
         if self.busy or time.monotonic() - self._looked > _IDLE_SECONDS:
             self.look()
 
