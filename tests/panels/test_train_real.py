@@ -55,6 +55,8 @@ def panel(
         get_session(viewer).project = project
         opened: TrainPanel = dock(TrainPanel)
         yield opened
+        for child in opened.service._children:  # A run is done before its process is.
+            child.wait()
         get_session(viewer).project = None
 
 
