@@ -77,3 +77,14 @@ def test_beta_grows_from_gamma() -> None:
     config = EncoderConfig(steps=100, beta=21.0, beta_warmup=0.1)
     assert [config.beta_at(s) for s in (0, 5, 10, 99)] == [1, 11, 21, 21]
     assert EncoderConfig(beta_warmup=0.0, beta=20.0).beta_at(0) == 20
+
+
+def test_what_an_encoder_passes_on_fits_what_is_asked_for() -> None:
+    own = EncoderConfig(latent=8, symmetry=4.0, surround=2.0, coarse=1.0, focus=0.5)
+    kept = EncoderConfig.preset("quick", **own.passed_on(steps=5))
+    assert (kept.latent, kept.symmetry, kept.surround, kept.coarse, kept.steps) == (
+        *(8, 4.0, 2.0, 1.0),
+        5,
+    )
+    free = EncoderConfig.preset("quick", **own.passed_on(symmetry=0.0))
+    assert (free.symmetry, free.surround, free.focus) == (0.0, 0.0, 0.5)

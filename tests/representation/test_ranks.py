@@ -57,6 +57,7 @@ def test_two_ranks_equal_one_with_the_joined_batch(
     crops: NDArray[np.uint16], spec: CropSpec, small: dict[str, Any], tmp_path: Path
 ) -> None:
     asked = {"beta": 8.0, "estimator": "mss", "symmetry": 1.0, "label_weight": 20.0}
+    asked |= {"surround": 1.0, "coarse": 1.0}
     config = EncoderConfig(**{**small, "steps": 5, **asked})
     labels = np.random.default_rng(0).integers(-1, 2, len(crops))
     np.save(tmp_path / "labels.npy", labels)
@@ -68,6 +69,6 @@ def test_two_ranks_equal_one_with_the_joined_batch(
     theirs = two.network.state_dict()
     for name, tensor in one.network.state_dict().items():
         torch.testing.assert_close(tensor, theirs[name], rtol=0, atol=1e-5)
-    for name in ("loss", "recon", "tc", "kl"):
+    for name in ("loss", "recon", "mse", "tc", "kl"):
         metrics = one.record["metrics"][name], two.record["metrics"][name]
         assert metrics[0] == pytest.approx(metrics[1], rel=1e-5, abs=1e-5)

@@ -145,6 +145,21 @@ def test_symmetry_is_learnt_and_resumes_exactly(
     assert last[0]["active"] > 0
 
 
+@pytest.mark.parametrize("weighing", [{"coarse": 2.0}, {"focus": 0.9}])
+def test_errors_of_pixels_are_told_alike_however_they_are_weighed(
+    crops: Crops, spec: CropSpec, small: dict[str, Any], weighing: dict[str, float]
+) -> None:
+    first = []
+    for asked in ({}, weighing):
+        listener = Listener()
+        config = EncoderConfig(**{**small, "steps": 1, **asked})
+        train_encoder(crops, spec, config, on_event=listener)
+        first.append(listener.losses[1])
+    plain, weighed = first
+    assert weighed["mse"] == pytest.approx(plain["mse"], rel=1e-5)
+    assert weighed["recon"] != pytest.approx(plain["recon"], rel=1e-2)
+
+
 def test_a_second_look_among_other_cells_shapes_the_latents(
     crops: Crops, spec: CropSpec, small: dict[str, Any]
 ) -> None:

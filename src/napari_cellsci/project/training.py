@@ -62,7 +62,7 @@ def train_encoder(
         of_class = info.config.get("of_class")
     else:
         if start is not None:
-            overrides = {**start.config.inherited, **overrides}
+            overrides = start.config.passed_on(**overrides)
         config = EncoderConfig.preset(preset, **overrides)
         stem = preset if config.kind == "tcvae" else f"{config.kind}-{preset}"
         run_id, name = None, free_name(bench, "encoders", name, stem)

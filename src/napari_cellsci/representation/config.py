@@ -374,14 +374,17 @@ class EncoderConfig:
         values = {name: getattr(self, name) for name in _LATER}
         return {k: v for k, v in values.items() if v != defaults[k]}
 
-    @property
-    def inherited(self) -> dict[str, Any]:
-        """The fields an encoder passes on to one that starts from its weights.
+    def passed_on(self, **overrides: Any) -> dict[str, Any]:
+        """Return the fields of an encoder that starts from the weights of this one.
 
-        Its architecture, and what keeps the meaning of its latents in place.
+        Its architecture, and what keeps the meaning of its latents in place, but for
+        `overrides`; what has no meaning with these is left out.
         """
-        kept = ("symmetry", "surround", "focus", "coarse")
-        return {**self.architecture, **{name: getattr(self, name) for name in kept}}
+        names = ["symmetry", "surround", "focus", "coarse"]
+        if not overrides.get("symmetry", self.symmetry):
+            names.remove("surround")
+        kept = {name: getattr(self, name) for name in names}
+        return {**self.architecture, **kept, **overrides}
 
     def beta_at(self, step: int) -> float:
         """Weight of the total correlation (``bvae``: of KL) at a step, from 0."""

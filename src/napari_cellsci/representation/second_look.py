@@ -25,7 +25,8 @@ from napari_cellsci.representation.views import dihedral_each
 EVERY = 4
 """One crop in so many is looked at again."""
 INSIDE = 9 / 32
-"""Radius of what is taken for the cell, as a part of the crop's width."""
+"""Radius of what is taken for the cell, as a part of the crop's width: 6 µm of the
+usual 21.3 µm. Of a longer cell the ends count as surroundings."""
 _SOFT = 1.5 / 64
 _PARTNER = 2
 """How many rows on the crop lies whose surroundings are taken."""
@@ -54,6 +55,9 @@ def look_again(
     x: Tensor, elements: Tensor | None, surround: bool, first: int = 0
 ) -> SecondLook | None:
     """Choose crops of a batch and make what is seen at a second look.
+
+    Processes that share a batch choose what one would choose if each one's part is a
+    multiple of `EVERY`. An exchanged crop is not normalised again.
 
     Parameters
     ----------

@@ -24,8 +24,10 @@ from napari_cellsci.representation.views import N_VIEWS
 Irrep: TypeAlias = Literal["A1", "A2", "B1", "B2", "Ex", "Ey"]
 
 # Two latents of elongation of each kind, one for the cell and one for what lies around
-# it: with one, both share it. Directions come in more pairs, for each neighbour has
-# one. Whatever is left does not change between views.
+# it: with one, both share it. No loss says which is which; `alignment` turns the cell's
+# to the front, and `second_look` presses on both, as it cannot know either. Directions
+# come in more pairs, for each neighbour has one. Whatever is left does not change
+# between views.
 _FIRST: tuple[Irrep, ...] = (
     *("A1", "Ex", "Ey", "B1", "B2", "A1", "Ex", "Ey", "A1", "A1"),
     *("Ex", "Ey", "B1", "B2", "A1", "Ex", "Ey", "A2"),

@@ -71,9 +71,10 @@ class VAERun(TrainingRun):
         Returns
         -------
         dict of float
-            ``loss``, ``recon`` (nats per crop), ``mse`` (per normalised pixel, with
-            ``focus`` and ``coarse`` as they weigh it), ``kl`` and, of a β-TCVAE,
-            ``mi``, ``tc``, ``dw`` (nats) of the batch and the ``beta`` in force, with
+            ``loss``, ``recon`` (nats per crop, as ``focus`` and ``coarse`` weigh it),
+            ``mse`` (per normalised pixel, all alike, so that it can be held against
+            ``val_mse``), ``kl`` and, of a β-TCVAE, ``mi``, ``tc``, ``dw`` (nats) of the
+            batch and the ``beta`` in force, with
             ``symmetry`` also this process's ``asymmetry``, with ``surround`` its
             ``heed``, with labels its ``label_loss`` (nats); from the last look at the
             validation crops ``val_mse``, ``val_kl``, ``gaussian_tc`` (nats) and
@@ -183,13 +184,20 @@ class VAERun(TrainingRun):
         self._refuse_divergence(values)
         if self.config.kind == "bvae":
             values = {name: values[name] for name in ("loss", "recon", "kl")}
-        if self.config.pixels == "bernoulli":
-            drawn = self.network.decoder.output(recon.detach())
-            values["mse"] = float((drawn - x).square().mean())
-        else:
-            pixels = x[0].numel()
-            values["mse"] = values["recon"] * 2 * self.config.sigma_x**2 / pixels
+        values["mse"] = self._squares(values["recon"], x, recon.detach())
         return values
+
+    def _squares(self, nats: float, x: Tensor, recon: Tensor) -> float:
+        """Return the mean square error of a pixel, whatever the objective weighs."""
+        config = self.config
+        plain = self._weights is None and not config.coarse
+        if plain and config.pixels == "gaussian":
+            return nats * 2 * config.sigma_x**2 / x[0].numel()
+        drawn = self.network.decoder.output(recon)
+        squares = (drawn - x).square().mean()
+        if self.fabric.world_size > 1:
+            squares = self.fabric.all_reduce(squares)
+        return float(squares)
 
     def _refuse_collapse(self) -> None:
         warmed = self.step >= self.config.beta_warmup * self.config.steps
