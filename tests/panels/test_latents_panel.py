@@ -19,6 +19,7 @@ from napari_cellsci.panels.latents.delegate import zones_of
 from napari_cellsci.panels.latents.model import FOLD
 from napari_cellsci.panels.latents.panel import LatentsPanel
 from napari_cellsci.panels.latents.service import LatentService
+from napari_cellsci.project.bundles import shipped_bundle
 from napari_cellsci.representation.atlas import Correlation, LatentAtlas, LatentInfo
 from napari_cellsci.representation.traversals import interpolate, traverse
 from napari_cellsci.viewer.session import Session, get_session
@@ -109,6 +110,12 @@ def test_the_shipped_encoder_is_offered_only_where_it_fits(
     session.project = two_channels
     assert "reads 1 channel" in panel.card.reason.text()
     assert not panel.card.button.isVisible()
+
+
+def test_the_shipped_encoder_in_use_is_called_by_its_name(session: Session) -> None:
+    session._bundle = shipped_bundle()
+    offers = session.service(LatentService).offers()
+    assert [offer.title for offer in offers] == ["mitosis"]
 
 
 def test_each_channel_is_shown_or_all_of_them(

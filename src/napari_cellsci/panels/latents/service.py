@@ -108,7 +108,9 @@ class LatentService(SourceService):
         hashes = set()
         if bundle is not None and bundle.encoder is not None:
             hashes.add(bundle.encoder.hash)
-            title = str(bundle.record.get("encoder") or bundle.name)
+            # The classifier that ships keeps settings there, not a name.
+            named = bundle.record.get("encoder")
+            title = named if isinstance(named, str) else bundle.name
             tip = f"The encoder of the classifier {bundle.name}, whose scores are shown"
             found.append(SourceOffer(title, IN_USE, tip))
         project = session.project
