@@ -200,7 +200,7 @@ def compare(panel: Any, session: Session, qtbot: Any) -> None:
 
 
 def robustness(panel: Any, session: Session, qtbot: Any) -> None:
-    done(qtbot, panel.service.open_job)
+    done(qtbot, panel.service.job)
     session.select(ROW + 2)
     assert panel.desk is not None
     panel.epsilon.set_value(0.3)
