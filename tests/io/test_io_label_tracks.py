@@ -69,6 +69,14 @@ def test_label_images_become_tracks(tmp_path: Path, kind: str) -> None:
     np.testing.assert_array_equal(np.asarray(tracks.masks[2]), labels()[2])
 
 
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_a_movie_in_the_place_of_label_images_is_refused(dtype: type) -> None:
+    rng = np.random.default_rng(0)
+    movie = rng.normal(100, 8, (2, 64, 64)).astype(dtype)
+    with pytest.raises(InputError, match="looks like a picture"):
+        tracks_from_labels(movie)
+
+
 def test_one_value_for_several_objects_is_refused_as_a_binary_mask() -> None:
     stack = np.zeros((2, 6, 7), np.int32)
     stack[0, 0, [0, 2]] = 1

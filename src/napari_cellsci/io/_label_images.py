@@ -17,6 +17,11 @@ from napari_cellsci.io._table import Tracks, tracks_from_table
 from napari_cellsci.io.movies import Movie, open_movie
 from napari_cellsci.tasks import CancelToken, OnEvent, Progress, ignore
 
+_MOST_PIECES = 5
+"""Pieces in which the objects of a label image may lie on average."""
+_FEW = 50
+"""Objects from which on an average says something."""
+
 
 def open_labels(source: str | Path | ArrayLike | Movie) -> ArrayLike:
     """Open a stack of label images lazily.
@@ -82,11 +87,14 @@ def tracks_from_labels(
             f"{name} is a binary mask (one value for all objects), which says nothing "
             "of tracks: give it as masks, and its objects are linked."
         )
-    tables = []
+    tables: list[pd.DataFrame] = []
     for t in range(stack.shape[0]):
         if token is not None:
             token.raise_if_cancelled()
-        tables.append(centroids(stack, t))
+        frame = np.asarray(stack[t])
+        if not any(map(len, tables)):
+            _refuse_picture(frame, name)
+        tables.append(centroids(frame[None], 0).assign(t=t))
         on_event(Progress("Reading masks", t + 1, stack.shape[0]))
     table = pd.concat(tables, ignore_index=True)
     if not len(table):
@@ -103,6 +111,20 @@ def tracks_from_labels(
         masks_path=Path(path) if isinstance(path, str | Path) else None,
         name=name,
     )
+
+
+def _refuse_picture(frame: npt.NDArray[Any], name: str) -> None:
+    """Refuse a frame whose equal values lie scattered, as those of a camera do."""
+    from skimage.measure import label
+
+    values = int(np.count_nonzero(np.unique(frame)))
+    pieces = int(label(frame, connectivity=1).max())
+    if pieces > _MOST_PIECES * max(values, _FEW):
+        raise InputError(
+            f"{name} looks like a picture, not like label images: its {values:,} "
+            f"values lie in {pieces:,} pieces of a frame. Give the label images of "
+            "this movie, or a table of its tracks."
+        )
 
 
 def centroids(labels: ArrayLike, t: int) -> pd.DataFrame:
