@@ -145,8 +145,7 @@ def _label_and_read(run: Run, ask: Run, p: Path, out: Path) -> None:
 def _analyse(run: Run, ask: Run, p: Path, out: Path) -> None:
     """Verbs about codes and channels."""
     assert ask("probe", p, "--folds", 2, "-o", out / "probe.png")["chance"] == 0.5
-    every = ("--per-class", "--all-cells")
-    told = ask("train-encoder", p, *every, *SMALL, "--name", "own")
+    told = ask("train-encoder", p, "--per-class", *SMALL, "--name", "own")
     assert len(told["encoders"]) == 2
     little = ("--steps", 2, "--cnn-steps", 2, "--cnn-epochs", 1, "--folds", 2)
     systems = ("--systems", "cnn,tcvae")

@@ -15,7 +15,7 @@ from napari_cellsci.errors import InputError
 from napari_cellsci.formulas.engines import Found, Status
 from napari_cellsci.formulas.expression import Expression
 from napari_cellsci.formulas.fronts import front_of
-from napari_cellsci.project import Project
+from napari_cellsci.project import Project, class_encoders, class_rows
 from napari_cellsci.project.bundles import Bundle
 from napari_cellsci.representation.encoder import Encoder
 from napari_cellsci.representation.traversals import effect_map, traverse_many
@@ -146,8 +146,8 @@ def test_formulas_are_written_on_its_latents(
 def test_one_encoder_per_class(
     made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for room in ("class_rows", "class_encoders"):
-        monkeypatch.setattr(f"napari_cellsci.project.{room}.FEWEST", 3)
+    for room in (class_rows, class_encoders):
+        monkeypatch.setattr(room, "FEWEST", 3)
     shutil.copytree(made, tmp_path / "p")
     with Project.open(tmp_path / "p") as project:
         settings = {**SMALL, **KINDS["infogan"], "steps": 3, "validation": 0.3}
