@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -137,19 +138,28 @@ def test_a_search_by_pysr_is_watched_and_stopped() -> None:
 
 
 @needs_pysr
-def test_the_progress_of_fetching_julia_is_told() -> None:
+def test_the_progress_of_fetching_julia_is_told(tmp_path: Path) -> None:
     x, y = data()
-    said = []
-    steps = (
-        "Downloading Julia from https://|  downloaded 20.0 MB of 250.2 MB|Using Julia"
-    )
-    given = {"PYTHONPATH": FIRST, "DOUBLE_HALL": HALL, "DOUBLE_FETCH": steps}
+    steps = {
+        "Downloading Julia from https://": "Fetching Julia",
+        "  downloaded 20.0 MB of 250.2 MB": "Fetching Julia, 20 of 250 MB",
+        "Using Julia": "Starting Julia",
+    }
+    phases: list[str] = []
+
+    def listen(event: Any) -> None:
+        phases.append(event.what.rpartition(",")[0])
+        if phases[-1] in steps.values():
+            (tmp_path / str([*steps.values()].index(phases[-1]))).touch()
+
+    given = {"PYTHONPATH": FIRST, "DOUBLE_HALL": HALL, "DOUBLE_HEARD": str(tmp_path)}
+    given["DOUBLE_FETCH"] = "|".join(steps)
     PySR(fetch_julia=True, environment=given).search(
-        x, y, SearchSpec(iterations=1), NAMES, on_event=said.append
+        x, y, SearchSpec(iterations=1), NAMES, on_event=listen
     )
-    phases = [event.what.rpartition(",")[0] for event in said]
-    assert "Fetching Julia, 20 of 250 MB" in phases
-    assert phases.index("Fetching Julia") < phases.index("Searching")
+    told = list(dict.fromkeys(phases))
+    assert [phase for phase in told if "Julia" in phase] == [*steps.values()]
+    assert told.index("Starting Julia") < told.index("Searching")
 
 
 def test_the_installer_is_understood() -> None:

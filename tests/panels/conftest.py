@@ -20,6 +20,19 @@ SMALL: dict[str, Any] = {
 }
 
 
+@pytest.fixture(scope="session")
+def round_or_long() -> Any:
+    """Images (24, 3, 40, 40) of uint8, every other of a long cell, with noise."""
+    import numpy as np
+
+    rng = np.random.default_rng(0)
+    y, x = np.mgrid[-20:20, -20:20]
+    images = rng.normal(60, 4, (24, 3, 40, 40))
+    for i, image in enumerate(images):
+        image += 80 * ((x / (12 if i % 2 else 7)) ** 2 + (y / 7) ** 2 < 1)
+    return images.clip(0, 255).astype(np.uint8)
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _light_heap() -> Iterator[None]:
     """Keep what the imports left out of every later collection of garbage."""

@@ -37,8 +37,9 @@ SMALL: dict[str, Any] = {
 ROW = 3
 
 
-def of_movie(folder: Path, files: Path) -> Project:
+def of_movie(folder: Path, files: Path, images: Any) -> Project:
     """A movie of three channels with its tracks and labels."""
+    del images
     pixels = tifffile.imread(files / "movie.tif")
     three = np.stack([pixels, pixels // 2, pixels.max() - pixels], 1)
     project = Project.create(
@@ -54,20 +55,15 @@ def of_movie(folder: Path, files: Path) -> Project:
     return project
 
 
-def of_images(folder: Path, files: Path) -> Project:
-    """Images (24, 3, 40, 40) of round and long cells, labelled, in groups."""
+def of_images(folder: Path, files: Path, images: Any) -> Project:
+    """Images of round and long cells, labelled, in groups."""
     del files
-    rng = np.random.default_rng(0)
-    y, x = np.mgrid[-20:20, -20:20]
-    images = rng.normal(60, 4, (24, 3, 40, 40))
-    for i, image in enumerate(images):
-        image += 80 * ((x / (12 if i % 2 else 7)) ** 2 + (y / 7) ** 2 < 1)
     names = np.where(np.arange(24) % 2, "metaphase", "interphase")
     table = {"index": range(24), "class": names, "dish": np.arange(24) // 3}
     pd.DataFrame(table).to_csv(folder / "labels.csv", index=False)
     return Project.create(
         folder / "p",
-        images=images.clip(0, 255).astype(np.uint8),
+        images=images,
         labels=folder / "labels.csv",
         group_by="dish",
         size=32,
@@ -77,11 +73,14 @@ def of_images(folder: Path, files: Path) -> Project:
 
 @pytest.fixture(scope="module", params=[of_movie, of_images])
 def made(
-    request: Any, mitosis_files: Path, tmp_path_factory: pytest.TempPathFactory
+    request: Any,
+    mitosis_files: Path,
+    round_or_long: Any,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> Path:
     """A project of either with an encoder and a sparse classifier."""
     folder = tmp_path_factory.mktemp("any")
-    with request.param(folder, mitosis_files) as project:
+    with request.param(folder, mitosis_files, round_or_long) as project:
         project.train_encoder("quick", **SMALL)
         project.train_head(3, models=2, min_steps=20, epochs=1, name="sparse")
     return folder / "p"

@@ -32,14 +32,10 @@ SMALL: dict[str, Any] = {
 
 
 @pytest.fixture(scope="module")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Images (24, 3, 40, 40) of round and long cells, and their labels beside them."""
-    rng, folder = np.random.default_rng(0), tmp_path_factory.mktemp("stack")
-    y, x = np.mgrid[-20:20, -20:20]
-    images = rng.normal(60, 4, (24, 3, 40, 40))
-    for i, image in enumerate(images):
-        image += 80 * ((x / (12 if i % 2 else 7)) ** 2 + (y / 7) ** 2 < 1)
-    np.savez(folder / "cells.npz", images=images.clip(0, 255).astype(np.uint8))
+def stack(round_or_long: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Images of round and long cells, and their labels beside them."""
+    folder = tmp_path_factory.mktemp("stack")
+    np.savez(folder / "cells.npz", images=round_or_long)
     names = np.where(np.arange(24) % 2, "long", "round")
     table = pd.DataFrame(
         {"index": range(24), "class": names, "dish": np.arange(24) // 3}

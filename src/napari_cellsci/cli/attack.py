@@ -161,10 +161,8 @@ def _in_words(done: Attacked, written: list[Path]) -> str:
             f"  ε = {values['epsilon']:g} is {values['epsilon_grey_median']:.3g} grey "
             f"levels{against}."
         )
-    odd = {k: n for k, n in values["gradients"].items() if k != "ok" and n}
-    if odd:
-        told = ", ".join(f"{n} {name}" for name, n in odd.items())
-        lines.append(f"  Gradients: {told}.")
+    if odd := done.oddities_in_words():
+        lines.append(f"  {odd}")
     lines += [f"Written to {path}." for path in written]
     return "\n".join(lines)
 

@@ -172,6 +172,12 @@ class Attacked:
             "gradients": {name: counts.get(name, 0) for name in GRADIENTS},
         }
 
+    def oddities_in_words(self) -> str:
+        """Say of how many cells the gradient was no ordinary one; "" if of none."""
+        counts = Counter(self.table["gradient"])
+        odd = [f"{counts[k]} {k}" for k in GRADIENTS if k != "ok" and counts[k]]
+        return f"Gradients: {', '.join(odd)}." if odd else ""
+
     def _smallest(self) -> Mapping[str, Any] | None:
         """Return quartiles of the smallest ε by the class cells start from."""
         if not self.plan.minimal:

@@ -203,8 +203,6 @@ def in_words(blended: Blended) -> str:
             f"{summary['energy_on_cell']:.0%} of what moves the score lies on the "
             f"cell, which takes up {summary['area_of_cell']:.0%} of the crop (medians)."
         )
-    odd = {k: n for k, n in summary["gradients"].items() if k != "ok" and n}
-    if odd:
-        told = ", ".join(f"{n} {name}" for name, n in odd.items())
-        said.append(f"Gradients: {told}.")
+    if odd := attacked.oddities_in_words():
+        said.append(odd)
     return "\n".join(said)
