@@ -463,6 +463,18 @@ def test_reopened_it_shows_what_is_under_way(
     assert panel.service.runs == []
 
 
+def test_reopened_it_looks_anew(
+    viewer: Any, dock: Callable[[type], Any], mitosis: Any, begin: Begin
+) -> None:
+    get_session(viewer).project = mitosis
+    assert get_session(viewer).service(TrainService).runs == []
+    run = begin()  # of which no look of the service has told
+    panel = dock(TrainPanel)
+    assert panel.page == RUNS
+    assert [shown.id for shown in panel.chosen] == [run.id]
+    get_session(viewer).project = None
+
+
 def test_classes_and_usable_cells_are_chosen_for_a_run(
     panel: TrainPanel, mitosis: Any
 ) -> None:

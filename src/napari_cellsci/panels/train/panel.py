@@ -50,6 +50,8 @@ class TrainPanel(PanelBase):
         self._said = standing.Said("")
         self._asked: RunRequest | None = None
         self._build()
+        # The last look may have met a store that somebody was writing to.
+        self.service.look()
         self._connect()
         if self.service.busy:
             self.tabs.setCurrentIndex(RUNS)
