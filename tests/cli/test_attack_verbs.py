@@ -79,6 +79,16 @@ def test_every_kind_is_in_python_what_it_is_as_a_command(
         assert flips == done.flips.index.tolist()
 
 
+def test_the_smallest_changes_are_told_as_in_the_window(
+    run: Run, project: Path
+) -> None:
+    told = run("attack", project, "--kind", "minimal", "--cells", "1,4").stdout
+    with Project.open(project) as opened:
+        groups = opened.attack(kind="minimal", cells="1,4").smallest()
+    assert groups
+    assert all(group.in_words() in " ".join(told.split()) for group in groups)
+
+
 def test_a_verdict_is_in_python_what_it_is_as_a_command(
     ask: Run, project: Path
 ) -> None:

@@ -82,7 +82,11 @@ def test_every_kind_of_attack_works_on_what_it_can(
     )
     if kind.startswith("minimal"):
         assert (np.isfinite(done.table["epsilon"]) == flipped).all()
-    assert done.summary()["kind"] == kind
+    summary = done.summary()
+    assert summary["kind"] == kind
+    assert {k: v["changed"] for k, v in (summary["minimal_epsilon"] or {}).items()} == {
+        group.start: group.changed for group in groups
+    }
 
 
 def test_cells_classes_and_latents_are_chosen_by_words(ready: Project) -> None:

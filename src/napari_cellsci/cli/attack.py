@@ -145,15 +145,7 @@ def _in_words(done: Attacked, written: list[Path]) -> str:
             f"right before, {values['accuracy_after']:.1%} after."
         )
     if done.plan.minimal:
-        for name, found in (values["minimal_epsilon"] or {}).items():
-            middle = "none is enough"
-            if found["quartiles"]:
-                low, half, high = found["quartiles"]
-                middle = f"smallest ε {half:.3g} ({low:.3g} to {high:.3g})"
-            lines.append(
-                f"  {name or 'no class'}: {found['changed']} of {found['cells']} "
-                f"change; {middle}."
-            )
+        lines += [f"  {group.in_words()}." for group in done.smallest()]
     elif values["epsilon_grey_median"] is not None:
         noise = values["noise"]
         against = f"; the camera's noise is ε = {noise:.2g}" if noise else ""

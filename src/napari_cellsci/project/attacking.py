@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -178,22 +178,19 @@ class Attacked:
         odd = [f"{counts[k]} {k}" for k in GRADIENTS if k != "ok" and counts[k]]
         return f"Gradients: {', '.join(odd)}." if odd else ""
 
-    def _smallest(self) -> Mapping[str, Any] | None:
-        """Return quartiles of the smallest ε by the class cells start from."""
+    def _smallest(self) -> dict[str, Any] | None:
+        """Return `smallest` as JSON values, by the class cells are led away from."""
         if not self.plan.minimal:
             return None
-        found = {}
-        for name, group in self.table.groupby("prediction_before"):
-            values = group["epsilon"].to_numpy()
-            enough = values[np.isfinite(values)]
-            found[str(name)] = {
-                "cells": len(values),
-                "changed": len(enough),
-                "quartiles": np.quantile(enough, (0.25, 0.5, 0.75)).tolist()
-                if len(enough)
-                else None,
+        return {
+            group.start: {
+                "towards": group.end,
+                "cells": len(group),
+                "changed": group.changed,
+                "quartiles": [q if np.isfinite(q) else None for q in group.quartiles],
             }
-        return found
+            for group in self.smallest()
+        }
 
 
 def attack(
