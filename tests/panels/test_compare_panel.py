@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 from qtpy.QtCore import Qt
 from qtpy.QtTest import QTest
+from qtpy.QtWidgets import QLabel
 
 from napari_cellsci.panels._jobs import JobState
 from napari_cellsci.panels.compare.panel import ComparePanel
@@ -147,6 +148,14 @@ def test_sizes_and_accuracies_can_be_exchanged(
     panel.every.setChecked(True)
     compared(qtbot, panel)
     assert "4 classifiers" in panel.card.text.text()
+    several.add_formula("z0 - 2*z1", name="short")
+    panel.service.ensure()
+    compared(qtbot, panel)
+    said = [
+        label.text() for group in panel.groups for label in group.findChildren(QLabel)
+    ]
+    assert "0: z0 − 2 · z1" in said
+    assert "Heads on crops have no drawing." in said
     assert '--model "newer"' in (panel.command_line() or "")
 
 

@@ -115,7 +115,7 @@ def test_the_shipped_encoder_is_offered_only_where_it_fits(
 def test_the_shipped_encoder_in_use_is_called_by_its_name(session: Session) -> None:
     session._bundle = shipped_bundle()
     offers = session.service(LatentService).offers()
-    assert [offer.title for offer in offers] == ["mitosis"]
+    assert [offer.title for offer in offers] == ["mitosis (shipped)"]
 
 
 def test_each_channel_is_shown_or_all_of_them(

@@ -192,6 +192,21 @@ def test_each_model_has_its_curve_and_all_a_mean(tmp_path: Path) -> None:
     assert curves[-1].y.tolist() == [0.75]
 
 
+def test_a_search_for_formulas_has_a_result_and_no_curves(tmp_path: Path) -> None:
+    config = {"scheme": 4, "models": 5}
+    run = info(tmp_path, RunState.DONE, kind="heads", config=config)
+    log = told(tmp_path, step(4, 5, held_out=0.875))
+    assert words.is_formula(run)
+    assert words.kind_of(run) == "formulas"
+    assert words.short_state(run, log) == "87.5% held out"
+    for kind in ("formulas", "ablation", "channel"):
+        assert charts_of(kind, log) == ()
+    table = info(tmp_path, RunState.DONE, kind="ablation", config={})
+    said = standing.of_run(table, told(tmp_path / "table"), None)
+    assert said.text.endswith(" is done.")
+    assert not said.reason
+
+
 def test_smoothing_keeps_length_level_and_gaps() -> None:
     flat = np.full(60, 3.0)
     np.testing.assert_allclose(smoothed(flat, 15), flat)

@@ -227,6 +227,13 @@ def test_a_bundle_trained_here_scores_elsewhere(
         assert bundle.encoder.hash == ready.encoder().hash
 
 
+def test_heads_on_the_shipped_encoder_call_it_by_its_name(ready: Project) -> None:
+    bundle = ready.train_head(2, models=1, min_steps=5, epochs=1, encoder="shipped")
+    assert bundle.record["encoder"] == "shipped"
+    written = ready.add_formula("z0 - z1", encoder="shipped")
+    assert written.record["encoder"] == "shipped"
+
+
 def test_crops_made_another_way_are_cut_again_and_said(
     ready: Project, simulated: Path, tmp_path: Path
 ) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
@@ -295,6 +295,16 @@ def shipped_bundle() -> Bundle:
             "again, or train one with `cellsci train-encoder` and `cellsci train-head`."
         )
     return Bundle.load(folder)
+
+
+@cache
+def shipped_encoder_hash() -> str | None:
+    """Return the hash of the encoder that comes with the package, None without one."""
+    try:
+        encoder = shipped_bundle().encoder
+    except BundleError:
+        return None
+    return None if encoder is None else encoder.hash
 
 
 def shipped_folder() -> Path:

@@ -18,7 +18,11 @@ from napari_cellsci.labels import Labels
 from napari_cellsci.project import codes
 from napari_cellsci.project.bench import Bench
 from napari_cellsci.project.bundles import Bundle
-from napari_cellsci.project.encoder_sources import EncoderLike, find_encoder
+from napari_cellsci.project.encoder_sources import (
+    EncoderLike,
+    encoder_name,
+    find_encoder,
+)
 from napari_cellsci.project.head_training import assemble
 from napari_cellsci.project.models import (
     add_bundle,
@@ -26,7 +30,6 @@ from napari_cellsci.project.models import (
     load_bundle,
     load_encoder,
     read_bundles,
-    read_encoders,
 )
 from napari_cellsci.project.plain import plain
 from napari_cellsci.project.runs import running, versions
@@ -34,7 +37,7 @@ from napari_cellsci.project.scoring import find_bundle
 from napari_cellsci.project.trained_on import labelled_cells
 from napari_cellsci.project.training import data_fingerprint
 from napari_cellsci.representation.encoder import Encoder
-from napari_cellsci.tasks import CancelToken, Log, OnEvent
+from napari_cellsci.tasks import CancelToken, Log, OnEvent, Step
 
 CONSENSUS = 0.5
 """Share of sparse heads that must read a latent for formulas to read it."""
@@ -98,8 +101,9 @@ def discover(
                     "and are kept."
                 )
             )
-        named = [e.name for e in read_encoders(bench) if e.hash == code.hash]
-        record = {**settings, "run": run.id, "encoder": (*named, code.hash)[0]}
+        record = {**settings, "run": run.id, "encoder": encoder_name(bench, code)}
+        found, right = heads.n_members, heads.report.member_accuracy
+        run.on_event(Step(found, config.runs, {"held_out": right}))
         # What was found before a search was stopped is kept.
         bundle = assemble(
             bench, name, classes, heads, code, cells, record, run.on_event, None

@@ -9,7 +9,11 @@ from typing import TypeAlias
 
 from napari_cellsci.errors import InputError
 from napari_cellsci.project.bench import Bench
-from napari_cellsci.project.bundles import Bundle, shipped_bundle
+from napari_cellsci.project.bundles import (
+    Bundle,
+    shipped_bundle,
+    shipped_encoder_hash,
+)
 from napari_cellsci.project.latent_names import adopt
 from napari_cellsci.project.models import (
     SHIPPED,
@@ -50,6 +54,20 @@ def find_encoder(bench: Bench, source: EncoderLike) -> Encoder | None:
         f"There is no encoder {name!r}: the project has {known}; {SHIPPED!r} and "
         "folders of saved classifiers work too."
     )
+
+
+def encoder_name(bench: Bench, encoder: Encoder, asked: EncoderLike = None) -> str:
+    """Return the name by which `find_encoder` finds an encoder.
+
+    Of one that is neither the project's nor the shipped one, what it was asked for by,
+    or its hash.
+    """
+    for info in read_encoders(bench):
+        if info.hash == encoder.hash:
+            return info.name
+    if encoder.hash == shipped_encoder_hash():
+        return SHIPPED
+    return asked if isinstance(asked, str) else encoder.hash
 
 
 def _of_bundle(bench: Bench, bundle: Bundle) -> Encoder:

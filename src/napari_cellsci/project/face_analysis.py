@@ -56,8 +56,9 @@ class AnalysisFace:
             If there is no such encoder, or there are too few labels.
         """
         from napari_cellsci.heads.probe import ProbeConfig
+        from napari_cellsci.project.encoder_sources import encoder_name
         from napari_cellsci.project.latent_atlas import encoder_of
-        from napari_cellsci.project.probing import encoder_name, probe_encoder
+        from napari_cellsci.project.probing import probe_encoder
 
         found = encoder_of(self._bench, encoder)
         return probe_encoder(

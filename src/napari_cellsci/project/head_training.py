@@ -23,7 +23,11 @@ from napari_cellsci.labels import Labels
 from napari_cellsci.project import codes, generations
 from napari_cellsci.project.bench import Bench
 from napari_cellsci.project.bundles import Bundle
-from napari_cellsci.project.encoder_sources import EncoderLike, find_encoder
+from napari_cellsci.project.encoder_sources import (
+    EncoderLike,
+    encoder_name,
+    find_encoder,
+)
 from napari_cellsci.project.latent_names import names_to_travel
 from napari_cellsci.project.models import (
     add_bundle,
@@ -180,12 +184,7 @@ def _searched(
 
 
 def _encoder_name(bench: Bench, encoder: Encoder | None) -> str | None:
-    if encoder is None:
-        return None
-    for info in read_encoders(bench):
-        if info.hash == encoder.hash:
-            return info.name
-    return encoder.hash
+    return None if encoder is None else encoder_name(bench, encoder)
 
 
 def _train(

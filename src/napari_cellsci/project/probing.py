@@ -15,7 +15,6 @@ from napari_cellsci.heads.probe import Judged, ProbeConfig, probe
 from napari_cellsci.labels import Labels
 from napari_cellsci.project import codes
 from napari_cellsci.project.bench import Bench
-from napari_cellsci.project.models import read_encoders
 from napari_cellsci.project.usable import usable_only
 from napari_cellsci.tasks import CancelToken, OnEvent
 
@@ -212,11 +211,3 @@ def cells_of_classes(
     y = np.array([numbers[name] for name in series], dtype=np.int64)
     counts = {name: int((y == number).sum()) for name, number in numbers.items()}
     return tuple(names), ClassedCells(rows, y, bench.groups()[rows], counts)
-
-
-def encoder_name(bench: Bench, encoder: Encoder, asked: Any = None) -> str:
-    """Return what the project calls an encoder, or what it was asked for by."""
-    for info in read_encoders(bench):
-        if info.hash == encoder.hash:
-            return info.name
-    return asked if isinstance(asked, str) else encoder.hash[:8]

@@ -12,10 +12,13 @@ from numpy.typing import NDArray
 from napari_cellsci.errors import InputError
 from napari_cellsci.project import codes
 from napari_cellsci.project.bench import Bench
-from napari_cellsci.project.encoder_sources import EncoderLike, find_encoder
+from napari_cellsci.project.encoder_sources import (
+    EncoderLike,
+    encoder_name,
+    find_encoder,
+)
 from napari_cellsci.project.latent_names import read_names
 from napari_cellsci.project.models import load_encoder, read_encoders
-from napari_cellsci.project.probing import encoder_name
 from napari_cellsci.representation.encoder import Encoder
 from napari_cellsci.representation.information import Shared, shared_information
 from napari_cellsci.tasks import CancelToken, OnEvent

@@ -12,13 +12,16 @@ from napari_cellsci.labels import Labels
 from napari_cellsci.project import codes
 from napari_cellsci.project.bench import Bench
 from napari_cellsci.project.bundles import Bundle
-from napari_cellsci.project.encoder_sources import EncoderLike, find_encoder
+from napari_cellsci.project.encoder_sources import (
+    EncoderLike,
+    encoder_name,
+    find_encoder,
+)
 from napari_cellsci.project.head_training import assemble
 from napari_cellsci.project.models import (
     add_bundle,
     free_name,
     load_encoder,
-    read_encoders,
 )
 from napari_cellsci.project.runs import versions
 from napari_cellsci.project.trained_on import labelled_cells
@@ -52,7 +55,6 @@ def keep_formula(
         len(cells.classes),
         class_names=cells.classes,
     )
-    named = [e.name for e in read_encoders(bench) if e.hash == code.hash]
     record = {
         "scheme": 4,
         "models": 1,
@@ -61,7 +63,7 @@ def keep_formula(
             {int(one[1:]) for formula in written for one in formula.names}
         ),
         "formulas": [formula.text() for formula in written],
-        "encoder": (*named, code.hash)[0],
+        "encoder": encoder_name(bench, code),
         "labels": cells.counts,
         "data": {**data_fingerprint(bench), "labels": cells.fingerprint},
         "versions": versions(),

@@ -62,6 +62,8 @@ COLUMNS = (
     *("active_weights", "expression_size", "expression_size_tree", "latents"),
 )
 """Of the exported table."""
+MOST_FORMULAS = 5
+"""Formulas of one classifier that are written out."""
 
 
 class CompareGroup(QWidget):
@@ -91,7 +93,7 @@ class CompareGroup(QWidget):
             layout.addWidget(self.stamps)
             self.stamps.picked.connect(self._on_picked)
         else:
-            layout.addWidget(WrapLabel("Heads on crops have no drawing.", "muted"))
+            layout.addWidget(WrapLabel(_undrawn(models), "muted"))
 
     def _on_picked(self, member: int) -> None:
         self._panel.use(self.models[member])
@@ -101,6 +103,17 @@ class CompareGroup(QWidget):
         mine = active is not None and active[0] == self.models[0].bundle
         member = active[1] if mine and active is not None else None
         self.stamps.show_chosen(-1 if member is None else member, member)
+
+
+def _undrawn(models: list[Model]) -> str:
+    """Say what there is to read of models that are not drawn as networks."""
+    formulas = [model.formula for model in models if model.formula is not None]
+    if not formulas:
+        return "Heads on crops have no drawing."
+    few = [f"{model.member}: {model.formula}" for model in models[:MOST_FORMULAS]]
+    if len(formulas) > MOST_FORMULAS:
+        few.append(f"and {len(formulas) - MOST_FORMULAS} more, in Expressions")
+    return "\n".join(few)
 
 
 class ComparePanel(PanelBase):

@@ -31,6 +31,9 @@ if TYPE_CHECKING:
     from napari_cellsci.viewer.session import Session
 
 
+_SHIPPED_TITLE = "mitosis (shipped)"
+
+
 @dataclass(frozen=True, eq=False, slots=True)
 class Code:
     """The latents of all cells of a project.
@@ -103,25 +106,35 @@ class LatentService(SourceService):
 
     def offers(self) -> list[SourceOffer]:
         """Return the encoders to choose from: in use, the project's, the shipped."""
+        from napari_cellsci.project.bundles import shipped_encoder_hash
+
         session, found = self._session, []
         bundle = session.bundle
         hashes = set()
         if bundle is not None and bundle.encoder is not None:
             hashes.add(bundle.encoder.hash)
-            # The classifier that ships keeps settings there, not a name.
-            named = bundle.record.get("encoder")
-            title = named if isinstance(named, str) else bundle.name
             tip = f"The encoder of the classifier {bundle.name}, whose scores are shown"
-            found.append(SourceOffer(title, IN_USE, tip))
+            found.append(SourceOffer(self._title(bundle), IN_USE, tip))
         project = session.project
         for info in reversed(project.encoders if project is not None else []):
             if info.hash not in hashes:
                 tip = f"Trained in this project, {info.made_at[:10]}"
                 found.append(SourceOffer(info.name, info.name, tip))
-        if bundle is None or bundle.name != "mitosis":
+        if shipped_encoder_hash() not in hashes:
             tip = "Comes with the plugin, trained on simulated nuclei"
-            found.append(SourceOffer("mitosis (shipped)", SHIPPED, tip))
+            found.append(SourceOffer(_SHIPPED_TITLE, SHIPPED, tip))
         return found
+
+    def _title(self, bundle: Bundle) -> str:
+        """Return what to call the encoder of the classifier in use."""
+        from napari_cellsci.project.bundles import shipped_encoder_hash
+
+        assert bundle.encoder is not None
+        own, project = bundle.encoder.hash, self._session.project
+        for info in project.encoders if project is not None else []:
+            if info.hash == own:
+                return info.name
+        return _SHIPPED_TITLE if own == shipped_encoder_hash() else bundle.name
 
     @property
     def source(self) -> str | None:

@@ -226,14 +226,18 @@ _SEARCH = Chart(
 )
 
 
+_OF_KIND = {"encoder": _ENCODER, "heads": _HEADS, "search": (_SEARCH,)}
+
+
 def charts_of(kind: str, log: RunLog | None = None) -> tuple[Chart, ...]:
-    """Return the charts of a kind of run; those a run has nothing for are left out."""
-    if kind == "search":
-        return (_SEARCH,)
-    every = _ENCODER if kind == "encoder" else _HEADS
+    """Return the charts of a kind of run; those a run has nothing for are left out.
+
+    Searches for formulas, ablations and predictions of a channel have none.
+    """
+    every = _OF_KIND.get(kind, ())
     if log is not None and _OF_GAN in log.curves:
         every = _GAN
-    if log is None or not log.curves:
+    if log is None or not log.curves or kind == "search":
         return every
     return tuple(chart for chart in every if _has(chart, log))
 

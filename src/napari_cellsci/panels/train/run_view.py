@@ -19,7 +19,7 @@ from napari_cellsci.panels.train.charts import (
 from napari_cellsci.panels.train.cloud_view import CloudView
 from napari_cellsci.panels.train.compared import comparison, rows_of
 from napari_cellsci.panels.train.looks_view import LooksView
-from napari_cellsci.panels.train.words import title_of
+from napari_cellsci.panels.train.words import is_formula, title_of
 from napari_cellsci.project.run_log import RunLog
 from napari_cellsci.project.runs import RunInfo
 
@@ -75,10 +75,10 @@ class RunView(QWidget):
         self.setVisible(bool(pairs))
         if not pairs:
             return
-        kinds = {run.kind for run, _ in pairs}
+        kinds = {"formulas" if is_formula(run) else run.kind for run, _ in pairs}
         run, log = pairs[0]
         one = len(pairs) == 1
-        charts = charts_of(run.kind, log if one else None) if len(kinds) == 1 else ()
+        charts = charts_of(*kinds, log if one else None) if len(kinds) == 1 else ()
         self._offer(charts)
         self._show_chart()
         self.looks.setVisible(one and run.kind == "encoder")

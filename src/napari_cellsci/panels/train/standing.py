@@ -90,7 +90,8 @@ def of_run(run: RunInfo, log: RunLog, made: str | None) -> Said:
 
 
 def _of_result(run: RunInfo, log: RunLog, name: str, made: str | None) -> Said:
-    text = f"{name} is done: {result_words(run, log)}."
+    result = result_words(run, log)
+    text = f"{name} is done." if result == "done" else f"{name} is done: {result}."
     if run.kind == "encoder" and made:
         reason = "Models in use were not touched. Next: train heads on this encoder."
         return Said(text, "good", reason, "heads", "Set up heads")
@@ -100,7 +101,8 @@ def _of_result(run: RunInfo, log: RunLog, name: str, made: str | None) -> Said:
     if run.kind == "search":
         reason = "Next: train sparse heads with the best settings."
         return Said(text, "good", reason, "heads", "Set up heads")
-    return Said(text, "good", "What it made has been removed since.")
+    gone = run.kind in ("encoder", "heads")
+    return Said(text, "good", "What it made has been removed since." if gone else "")
 
 
 def _of_trouble(run: RunInfo, log: RunLog, name: str, sentence: str) -> Said:

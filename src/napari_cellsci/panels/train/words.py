@@ -29,6 +29,8 @@ SIGNS = {
     RunState.INTERRUPTED: "!",
 }
 
+_SCHEMES = {1: "CNN", 2: "dense heads", 3: "sparse heads", 4: "formulas"}
+
 
 def title_of(run: RunInfo) -> str:
     """Return what a run is called."""
@@ -37,15 +39,18 @@ def title_of(run: RunInfo) -> str:
     return f"{KINDS.get(run.kind, run.kind)} {run.id[-4:]}"
 
 
+def is_formula(run: RunInfo) -> bool:
+    """Return whether a run searches for formulas, which have no steps to draw."""
+    return run.kind == "heads" and run.config.get("scheme") == 4
+
+
 def kind_of(run: RunInfo) -> str:
     """Return what a run trains, in a word or two."""
     scheme = run.config.get("scheme")
     if scheme is None and run.request is not None:
         scheme = run.request.arguments.get("scheme")
     if run.kind == "heads" and scheme is not None:
-        return {1: "CNN", 2: "dense heads", 3: "sparse heads"}.get(
-            int(scheme), f"scheme {scheme}"
-        )
+        return _SCHEMES.get(int(scheme), f"scheme {scheme}")
     name = run.settings.get("kind") or (
         run.request.arguments.get("kind") if run.request is not None else None
     )
@@ -116,6 +121,8 @@ def result_words(run: RunInfo, log: RunLog) -> str:
             return f"variety {variety:.2f}, {log.last('active'):.0f} latents"
         error = log.last("val_mse") or 0.0
         return f"error {error:.3g}, {log.last('active'):.0f} latents"
+    if is_formula(run) and (right := log.last("held_out")) is not None:
+        return f"{right:.1%} held out"
     if run.kind == "heads":
         last = [c.y[-1] for c in log.each.get("held_out", []) if c.y]
         known = [value for value in last if value == value]
