@@ -11,6 +11,8 @@ import tifffile
 from typer.testing import Result
 
 from napari_cellsci.project import Project
+from napari_cellsci.project.bundles import shipped_bundle
+from napari_cellsci.representation.vocabulary import place_called
 
 Run = Callable[..., Result]
 Ask = Callable[..., dict[str, Any]]
@@ -62,6 +64,29 @@ def test_latents_are_named(run: Run, ask: Ask, project: Path) -> None:
     }
     assert named[3] != "size [red]"
     assert named[0] is None
+
+
+def test_names_of_the_encoder_are_told_without_masks(
+    run: Run, ask: Ask, sample: Path, tmp_path: Path
+) -> None:
+    named = shipped_bundle().latent_names
+    with Project.create(
+        tmp_path / "bare", image=sample / "movie.tif", tracks=sample / "tracks.csv"
+    ):
+        folder = tmp_path / "bare"
+    told = ask("latents", folder, "--encoder", "shipped")["latents"]
+    assert {one["index"]: one["name"] for one in told if one["name"]} == named
+    for one in told:
+        if one["name"] and one["active"]:
+            assert one["origin"] == "named with the encoder"
+            assert one["category"] == place_called(one["name"])
+    text = run("latents", folder, "--encoder", "shipped").stdout
+    unnamed = text.partition("Without a name")[2].partition("Named with")[0]
+    assert not [d for d in named if f"z{d} " in unnamed]
+    first = told[0]["symbol"]
+    done = run("latents", folder, "--encoder", "shipped", "--name", f"{first}=girth")
+    rows = [row.split()[:3] for row in done.stdout.splitlines()]
+    assert [first, "girth", "you"] in rows
 
 
 @pytest.mark.parametrize(

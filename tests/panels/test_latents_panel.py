@@ -297,9 +297,9 @@ def test_names_are_accepted_typed_and_taken_back(
 ) -> None:
     service = session.service(LatentService)
     model, view = shown.model, shown.view
-    assert words.proposal(model.info(model.index(0, 0))) == "size"
-    assert words.proposal(model.info(model.index(1, 0))) == "elongation"
-    assert words.proposal(model.info(model.index(2, 0))) is None
+    assert model.waiting(model.index(0, 0)) == "size"
+    assert model.waiting(model.index(1, 0)) == "elongation"
+    assert model.waiting(model.index(2, 0)) is None
     qtbot.mouseClick(view.viewport(), LEFT, NONE, middle(shown, 1, "accept"))
     assert service.code.label(1) == "elongation z1"
     view.setCurrentIndex(model.index(2, 0))
@@ -314,6 +314,24 @@ def test_names_are_accepted_typed_and_taken_back(
     assert service.code.label(0) == "z0"
     view.asked.emit(0, "found")
     assert service.code.label(0) == "size z0"
+
+
+def test_the_card_says_whose_names_there_are_and_how_many_wait(
+    shown: LatentsPanel,
+) -> None:
+    assert "4 of 5 latents carry information, 1 named (found here)." in (
+        shown.card.text.text()
+    )
+    assert "2 names wait for your word" in shown.card.reason.text()
+    atlas = shown._shown.atlas
+    mine = atlas.called({1: ("elongation", "bundle")})
+    assert words.named_words(mine) == "2 named (1 found here, 1 with the encoder)"
+    assert words.waiting_words(mine) == "1 name waits for your word (✓)."
+    none = atlas.called({0: ("", "user"), 1: ("", "user")})
+    assert (words.named_words(none), words.waiting_words(none)) == ("none named", "")
+    named = words.describe(mine[1])
+    assert "Named with the encoder" in named
+    assert "F2" in named
 
 
 def test_a_latent_is_put_on_the_map_from_here(

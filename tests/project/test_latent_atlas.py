@@ -188,10 +188,30 @@ def test_names_travel_in_bundles(ready: Project, simulated: Path) -> None:
     ) as other:
         atlas = other.latent_atlas(folder)
         assert atlas.label(1) == "girth z1"
-        assert atlas[1].named_by == "bundle"
+        assert atlas[1].origin == "named with the encoder"
+        row = latent_atlas.atlas_table(atlas).set_index("latent").loc["z1"]
+        assert (row["name"], row["named_by"]) == ("girth", "bundle")
         # Known from now on, however the encoder is meant; the user still wins.
         assert other.latent_atlas(bundle.encoder).label(1) == "girth z1"
         assert other.rename_latent(1, "width", bundle).label(1) == "width z1"
+
+
+def test_a_name_taken_back_does_not_come_back_with_the_own_bundle(
+    ready: Project,
+) -> None:
+    ready.rename_latent(1, "girth", "scheme2-1")
+    assert ready.bundle("scheme2-1").latent_names == {1: "girth"}
+    assert ready.latent_atlas("scheme2-1")[1].named_by == "user"
+    assert ready.rename_latent(1, None, "scheme2-1")[1].name is None
+    assert ready.latent_atlas("scheme2-1")[1].name is None
+
+
+def test_names_of_an_encoder_are_told_wherever_it_is_used(mitosis: Project) -> None:
+    named = shipped_bundle().latent_names
+    book = mitosis.codebook("shipped")
+    assert {d: book.label(d) for d in named} == {
+        d: f"{name} z{d}" for d, name in named.items()
+    }
 
 
 def test_bundles_made_before_get_the_name_too(ready: Project, convinced: None) -> None:

@@ -15,10 +15,10 @@ if TYPE_CHECKING:
     from napari_cellsci.project import Project
     from napari_cellsci.representation.atlas import LatentAtlas, LatentInfo
 
-LEAST_RHO = 0.2
-"""Correlations below are not worth a word."""
 _WIDTH = 132
 """Of the table where nobody looks at it in a terminal (characters)."""
+_FROM = {"user": "you", "bundle": "encoder", "evidence": "here"}
+"""Whose word a name is: given by you, named with the encoder, found here."""
 
 
 def latents(
@@ -57,7 +57,8 @@ def latents(
     """Say what every latent of the code means, and what is told by which evidence.
 
     A latent has a name if its symmetry under turns and mirrors and what is measured of
-    the cells agree; without masks it has a reading at most.
+    the cells agree (from: here), if it came with the encoder, or if you gave it one;
+    otherwise it has a reading at most.
     """
     with talking(as_json) as talk:
         from napari_cellsci.project import Project
@@ -125,14 +126,31 @@ def _told(talk: Talk, atlas: LatentAtlas, written: Sequence[Path]) -> str:
     silent = " ".join(info.symbol for info in sorted_by_number(atlas.inactive))
     if silent:
         lines.append(f"{len(atlas.inactive)} latents carry nothing: {silent}")
-    if atlas.disputed:
+    unnamed = [info for info in atlas.disputed if info.name is None]
+    if unnamed:
         lines.append("Without a name, since the two witnesses do not agree:")
-        lines += [f"  {info.symbol}  {info.note}" for info in atlas.disputed]
+        lines += [f"  {info.symbol}  {info.note}" for info in unnamed]
+    doubted = [info for info in atlas.active if _is_doubted(info)]
+    if doubted:
+        lines.append("Named with the encoder; these cells do not say the same:")
+        lines += [f"  {info.label}  {info.note}" for info in doubted]
     lines.append(_evidence(atlas))
     if written:
         files = ", ".join(path.name for path in written)
         lines.append(f"Written to {written[0].parent}: {files}.")
     return "\n".join(lines)
+
+
+def _is_doubted(info: LatentInfo) -> bool:
+    """Whether a name came with the encoder that these cells would not give."""
+    if info.named_by != "bundle" or info.name is None:
+        return False
+    moved = info.found is not None and info.found.category != info.category
+    return moved or info.suggestion not in (None, info.name) or _is_disputed(info)
+
+
+def _is_disputed(info: LatentInfo) -> bool:
+    return info.best is not None and info.suggestion is None
 
 
 def sorted_by_number(infos: Sequence[LatentInfo]) -> list[LatentInfo]:
@@ -160,7 +178,7 @@ def _table(atlas: LatentAtlas) -> str:
     from rich.text import Text
 
     table = Table(box=box.SIMPLE, pad_edge=False)
-    for title in ("", "name", "category"):
+    for title in ("", "name", "from", "category"):
         table.add_column(title)
     for title in ("KL", "var"):
         table.add_column(title, justify="right")
@@ -171,6 +189,7 @@ def _table(atlas: LatentAtlas) -> str:
         table.add_row(
             info.symbol,
             Text(info.name) if info.name else Text(info.reading or "–", style="dim"),
+            _FROM.get(info.named_by or "", "") if info.name else "",
             info.category,
             f"{info.kl:.2f}",
             f"{info.variance:.2f}",
@@ -196,6 +215,8 @@ def _symmetry(info: LatentInfo) -> str:
 
 def _follows(info: LatentInfo) -> str:
     """Return the property it follows most closely, if at all, and how closely."""
+    from napari_cellsci.representation.naming import LEAST_RHO
+
     if not info.correlations:
         return ""
     best = max(info.correlations, key=lambda k: abs(info.correlations[k].spearman))

@@ -295,8 +295,8 @@ def _write(
         axes.text(
             left, row + 0.28, _shortened(info.label, 38), **{**options, "fontsize": 8.5}
         )
-        reading = f", {info.reading}" if info.name is None and info.reading else ""
-        said = f"{info.category}, {info.kl:.1f} nats{reading}"
+        about = info.origin or info.reading
+        said = f"{info.category}, {info.kl:.1f} nats" + (f", {about}" if about else "")
         axes.text(left, row + 0.57, _cut(said, 56), color=FAINT, **options)
         if info.low and info.high:
             ends = f"{info.low} → {info.high}"

@@ -269,7 +269,7 @@ def _mask(
         return None
     atlas = None
     if plan.wants_atlas:
-        atlas = latent_atlas(bench, bundle.encoder, on_event, token)
+        atlas = latent_atlas(bench, bundle, on_event, token)
     return plan.mask(bundle.encoder.config.latent, atlas)
 
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from napari_cellsci.errors import InputError
 from napari_cellsci.project.bench import Bench
-from napari_cellsci.project.latent_names import read_names
+from napari_cellsci.project.latent_names import adopt, read_names
 from napari_cellsci.project.models import load_bundle, read_bundles
 from napari_cellsci.project.plain import plain
 
@@ -173,6 +173,7 @@ def _encoder(bundle: Bundle) -> str:
 
 def _used(bench: Bench, bundle: Bundle, shares: list[float]) -> dict[str, float]:
     assert bundle.encoder is not None
+    adopt(bench, bundle)
     names = read_names(bench, bundle.encoder.hash)
     order = sorted(range(len(shares)), key=lambda d: -shares[d])
     return {

@@ -69,5 +69,5 @@ class NetworksFace:
         latents, _ = codes.latents(
             self._bench, found.encoder, on_event=on_event, token=token
         )
-        atlas = latent_atlas(self._bench, found.encoder, on_event, token)
+        atlas = latent_atlas(self._bench, found, on_event, token)
         return open_codebook(found.encoder, latents, atlas)

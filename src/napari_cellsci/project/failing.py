@@ -173,7 +173,7 @@ def _answers(
         z = seen.code
         code = dict(zip(crops, z, strict=True))
         usual_z = codes.latents(bench, bundle.encoder, on_event=on_event, token=token)
-        atlas = latent_atlas(bench, bundle.encoder, on_event, token)
+        atlas = latent_atlas(bench, bundle, on_event, token)
         rarity = _rarity(z, usual_z[0], atlas)
         if bundle.heads.input == "latents":
             deciding = _deciding(Target.of(bundle.heads, bundle.encoder), z, atlas)

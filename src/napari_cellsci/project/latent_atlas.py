@@ -43,7 +43,7 @@ MOST_CROPS = 512
 """Cells whose crops are looked at."""
 LEAST_FRAMES = 64
 """Frames that cells are taken from, if there are as many."""
-_RECIPE = 4
+_RECIPE = 5
 """Counts up when the same data would be described otherwise."""
 
 
@@ -109,12 +109,13 @@ def _row(info: LatentInfo, atlas: LatentAtlas) -> dict[str, Any]:
     )
     row: dict[str, Any] = {"latent": info.symbol}
     row |= {name: getattr(info, name) for name in plain}
+    row["category_found"] = (info.found or info).category
     row |= {f"share_{name}": info.shares.get(name) for name in COMPONENTS}
     row |= {f"flow_{name}": info.motions.get(name) for name in FLOWS}
     for name in atlas.measured:
         found = info.correlations.get(name)
         row[f"rho_{name}"] = None if found is None else found.spearman
-    return {**row, "note": info.note}
+    return {**row, "note": info.why}
 
 
 def _described(

@@ -58,7 +58,10 @@ def set_names(
 
 
 def adopt(bench: Bench, bundle: Bundle) -> None:
-    """Take over the names a bundle brings along for its encoder's latents."""
+    """Take over the names a bundle brings along for its encoder's latents.
+
+    Not those that it has from this project (`carry`): they would outlive their cause.
+    """
     if bundle.encoder is None or not bundle.latent_names:
         return
     encoder = bundle.encoder.hash
@@ -70,10 +73,11 @@ def adopt(bench: Bench, bundle: Bundle) -> None:
             (encoder,),
         )
     }
+    own = names_to_travel(bench, encoder)
     fresh = {
         index: name
         for index, name in bundle.latent_names.items()
-        if known.get(index) != name
+        if name not in (known.get(index), own.get(index))
     }
     if fresh:
         set_names(bench, encoder, fresh, "bundle")

@@ -267,7 +267,7 @@ class _Subject:
         raw = np.asarray(store[rows])
         atlas = None
         if bundle.encoder is not None:
-            atlas = latent_atlas(bench, bundle.encoder, on_event, token)
+            atlas = latent_atlas(bench, bundle, on_event, token)
         movies = bench.cells().loc[rows, "movie"].unique()
         return cls(
             bundle=bundle,

@@ -10,18 +10,26 @@ import math
 import unicodedata
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
+from functools import cached_property
 from typing import Any, Literal, TypeAlias, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
 from napari_cellsci.errors import InputError
+from napari_cellsci.representation.naming import Found, as_called, read_name
 
 Category: TypeAlias = Literal["morphology", "position", "neighbourhood", "inactive"]
 NamedBy: TypeAlias = Literal["user", "bundle", "evidence"]
 
 CATEGORIES: tuple[Category, ...] = get_args(Category)
 LONGEST_NAME = 40
+ORIGINS: Mapping[NamedBy, str] = {
+    "user": "given by you",
+    "bundle": "named with the encoder",
+    "evidence": "found here",
+}
+"""Whose word a name is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +69,8 @@ class LatentInfo:
         Whether it carries information: variance ≥ 0.02 and 0.05 nats or more.
     category : {"morphology", "position", "neighbourhood", "inactive"}
         Inactive latents carry nothing; the neighbourhood's act outside of the cell;
-        a position's turn with the picture; all others are morphology.
+        a position's turn with the picture; all others are morphology. What a name of
+        the vocabulary speaks of, comes first (`naming`).
     shares : dict of str to float
         Parts of its variance over the eight views of each cell, by component
         (`signature.COMPONENTS`); they sum to 1. Empty if inactive.
@@ -99,8 +108,10 @@ class LatentInfo:
         Whose word that is.
     low, high : str, optional
         What cells with low and high values look like ("smaller", "larger").
+    found : Found, optional
+        What these cells alone say, where the name says otherwise.
     note : str
-        One sentence: why it is called so, or why it has no name.
+        One sentence: what the evidence says, and why that is a name or none.
     """
 
     index: int
@@ -125,6 +136,7 @@ class LatentInfo:
     named_by: NamedBy | None = None
     low: str | None = None
     high: str | None = None
+    found: Found | None = None
     note: str = ""
 
     @property
@@ -136,6 +148,27 @@ class LatentInfo:
     def label(self) -> str:
         """Its name and symbol, ``size z29``; the symbol alone if it has no name."""
         return self.symbol if self.name is None else f"{self.name} {self.symbol}"
+
+    @property
+    def origin(self) -> str | None:
+        """Where its name is from, in words; None if it has none."""
+        if self.name is None or self.named_by is None:
+            return None
+        return ORIGINS[self.named_by]
+
+    @property
+    def why(self) -> str:
+        """Where its name is from and what these cells say to it; `note` without one."""
+        if self.origin is None or self.named_by == "evidence":
+            return self.note
+        said = f"N{self.origin[1:]}" if self.named_by == "bundle" else "Named by you"
+        if self.suggestion is not None and self.suggestion != self.name:
+            said += f"; these cells say: {self.suggestion}"
+        elif self.suggestion is not None:
+            said += "; these cells agree"
+        elif self.found is not None and self.found.category != self.category:
+            said += f"; these cells alone would say: {self.found.category}"
+        return f"{said}. {self.note}".strip()
 
 
 @dataclass(frozen=True)
@@ -200,6 +233,26 @@ class LatentAtlas:
         ordered = sorted(self.latents, key=lambda info: info.index)
         return {info.index: info.name for info in ordered if info.name is not None}
 
+    @cached_property
+    def proposals(self) -> dict[int, str]:
+        """Names by number that wait for a person's word.
+
+        Those that the evidence gives, and the readings of latents without a name. Of
+        several latents read alike the most active is meant, and none if one is called
+        so already.
+        """
+        found: dict[int, str] = {}
+        taken = {name.casefold() for name in self.names.values()}
+        for info in self.latents:
+            if info.named_by == "evidence" and info.name is not None:
+                found[info.index] = info.name
+            elif info.name is None and info.named_by is None:
+                read = info.suggestion or read_name(info)
+                if read is not None and read.casefold() not in taken:
+                    found[info.index] = read
+                    taken.add(read.casefold())
+        return found
+
     @property
     def labels(self) -> list[str]:
         """Labels in the order of the code, z0 first."""
@@ -221,7 +274,8 @@ class LatentAtlas:
     def called(self, names: Mapping[int, tuple[str, NamedBy]]) -> LatentAtlas:
         """Return the atlas with these names by number, and whose word each is.
 
-        Others keep the suggestion; an empty name means that there is to be none.
+        Others keep the suggestion; an empty name means that there is to be none. What
+        a name speaks of and the category never contradict each other (`naming`).
         """
         return replace(
             self, latents=tuple(_called(info, names) for info in self.latents)
@@ -233,6 +287,7 @@ class LatentAtlas:
         found: dict[str, Any] = _without_nan(values)
         for latent in found["latents"]:
             latent["symbol"] = f"z{latent['index']}"
+            latent["origin"] = self[latent["index"]].origin
         return found
 
     @classmethod
@@ -310,14 +365,15 @@ def by_activity(kl: NDArray[Any], variance: NDArray[Any]) -> list[int]:
 def _called(info: LatentInfo, names: Mapping[int, tuple[str, NamedBy]]) -> LatentInfo:
     if info.index in names:
         name, by = names[info.index]
-        return replace(info, name=name or None, named_by=by)
-    if info.suggestion is not None:
-        return replace(info, name=info.suggestion, named_by="evidence")
-    return replace(info, name=None, named_by=None)
+        return as_called(info, name or None, by)
+    by_evidence: NamedBy | None = "evidence" if info.suggestion is not None else None
+    return as_called(info, info.suggestion, by_evidence)
 
 
 def _latent(values: Mapping[str, Any]) -> LatentInfo:
-    known = {key: value for key, value in values.items() if key != "symbol"}
+    known = {k: v for k, v in values.items() if k not in ("symbol", "origin")}
+    if known.get("found") is not None:
+        known["found"] = Found(**known["found"])
     known["correlations"] = {
         name: Correlation(**{key: _number(item) for key, item in found.items()})
         for name, found in known["correlations"].items()

@@ -40,6 +40,7 @@ from napari_cellsci.representation.atlas import (
 )
 from napari_cellsci.representation.effects import Effects
 from napari_cellsci.representation.motion import leading_flow
+from napari_cellsci.representation.naming import LIKE, MIN_FLOW
 from napari_cellsci.representation.pairs import Pair, find_pairs
 from napari_cellsci.representation.signature import COMPONENTS
 from napari_cellsci.representation.vocabulary import (
@@ -68,8 +69,6 @@ MIN_DENSITY = 1.5
 """How much stronger the effect must be on the cell than elsewhere, if it decides."""
 MIN_SHIFT = 0.5
 """Part of the effect that must be a shift for a latent to be a position."""
-MIN_FLOW = 0.2
-"""Part of the effect from which on a flow gives a latent a reading."""
 
 
 def describe_latents(
@@ -173,7 +172,7 @@ def _has_shapes(witnesses: Witnesses) -> bool:
 
 def _without_masks(info: LatentInfo) -> str:
     reading = info.reading or "of no clear symmetry"
-    return f"Its symmetry alone says: {reading}; without masks it gets no name."
+    return f"Its symmetry alone says: {reading}; without masks that makes no name."
 
 
 def _read(info: LatentInfo) -> LatentInfo:
@@ -191,7 +190,7 @@ def _read(info: LatentInfo) -> LatentInfo:
     ):
         return replace(info, reading=READINGS[info.component])
     low, high = factor.words(info.motions[flow])
-    return replace(info, reading=f"like {factor.name}", low=low, high=high)
+    return replace(info, reading=f"{LIKE}{factor.name}", low=low, high=high)
 
 
 def _measured(
@@ -329,7 +328,7 @@ def _unnamed_in_pair(info: LatentInfo, pair: Pair) -> LatentInfo:
     if info.category == place and sum(map(abs, flow)) >= MIN_FLOW:
         # The parts are squares: their roots are how far it moves either way.
         angle = known.angle(*(math.copysign(math.sqrt(abs(f)), f) for f in flow))
-        reading = f"like {known.name(angle)}"
+        reading = f"{LIKE}{known.name(angle)}"
         low, high = known.words(angle)
     return replace(
         info,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
@@ -149,7 +150,8 @@ class FactorPair:
         """Return what low and high values look like if the mixture grows at `angle`."""
         if self.folds == 2:
             across = (angle + 90) % 180
-            return f"long at {across:.0f}°", f"long at {angle:.0f}°"
+            what = "long at" if self.stem == "elongation" else "at"
+            return f"{what} {across:.0f}°", f"{what} {angle:.0f}°"
         return f"towards {(angle + 180) % 360:.0f}°", f"towards {angle:.0f}°"
 
     def name(self, angle: float) -> str:
@@ -183,3 +185,29 @@ def factor_of(name: str) -> Factor | None:
     if stem == "brightness" and channel.isdigit():
         return replace(FACTORS[stem], name=f"brightness of channel {channel}")
     return None
+
+
+def factor_called(name: str) -> str | None:
+    """Return the measured property that a latent of this name follows, if it is one."""
+    wanted = name.casefold()
+    for key, factor in FACTORS.items():
+        if factor.name == wanted:
+            return key
+    channel = re.fullmatch(r"brightness of channel (\d+)", wanted)
+    return channel and f"brightness_{channel[1]}"
+
+
+def pair_called(name: str) -> tuple[FactorPair, float] | None:
+    """Return the pair and the angle that a name like ``elongation at 30°`` means."""
+    found = re.fullmatch(r"(.+) at (\d+)°", name.casefold())
+    for pair in FACTOR_PAIRS:
+        if found is not None and found[1] == pair.stem:
+            return pair, float(found[2])
+    return None
+
+
+def place_called(name: str) -> Place | None:
+    """Return what a name speaks of; None if it is in a person's own words."""
+    pair, key = pair_called(name), factor_called(name)
+    factor = factor_of(pair[0].factors[0] if pair else key or "")
+    return None if factor is None else factor.place

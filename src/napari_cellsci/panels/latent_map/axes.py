@@ -77,7 +77,7 @@ def axes_of(code: Code, parts: Components, scored: bool) -> list[list[Choice]]:
 
 
 def _tip(code: Code, index: int) -> str:
-    return "" if code.atlas is None else code.atlas[index].note
+    return "" if code.atlas is None else code.atlas[index].why
 
 
 def coordinate(

@@ -152,7 +152,7 @@ class LatentDelegate(QStyledItemDelegate):
         found = name_of(code, latent)
         if found or code.atlas is None:
             return found
-        waiting = words.proposal(code.atlas[latent])
+        waiting = code.atlas.proposals.get(latent)
         return f"{waiting}?" if waiting else ""
 
     def paint(
@@ -186,13 +186,14 @@ class LatentDelegate(QStyledItemDelegate):
     def _paint_words(
         self, painter: QPainter, zones: Zones, latent: int, theme: Theme
     ) -> None:
-        code, info = self._model.code, self._model.info(self._index(latent))
+        code, index = self._model.code, self._index(latent)
+        info, waiting = self._model.info(index), self._model.waiting(index)
         assert code is not None
         active = code.is_active(latent)
         certain = bool(name_of(code, latent))
         ink = theme.text if active and certain else theme.muted
         usual = QFont(painter.font())
-        if not certain and info is not None and words.proposal(info):
+        if not certain and waiting:
             slanted = QFont(usual)
             slanted.setItalic(True)
             painter.setFont(slanted)
@@ -202,7 +203,7 @@ class LatentDelegate(QStyledItemDelegate):
         painter.setFont(usual)
         if info is None:
             return
-        if words.proposal(info):
+        if waiting:
             icon("accept", theme.muted).paint(painter, zones.accept.toRect())
         self._paint_chip(painter, zones, info, theme)
         self._paint_activity(painter, zones, info, theme)
@@ -336,7 +337,7 @@ class LatentDelegate(QStyledItemDelegate):
             return f"{info.category}: {words.CATEGORY_TIPS[info.category]}"
         if zones.bar.adjusted(-2, -4, 2, 4).contains(point):
             return words.activity(info)
-        return words.describe(info)
+        return words.describe(info, self._model.waiting(index))
 
 
 def _paint_empty(painter: QPainter, place: QRectF, theme: Theme) -> None:

@@ -78,6 +78,13 @@ class LatentsModel(QAbstractListModel):
         latent = self._rows[index.row()]
         return None if latent == FOLD else self.code.atlas[latent]
 
+    def waiting(self, index: QModelIndex) -> str | None:
+        """Return the name of a row's latent that waits for a person's word, if any."""
+        info = self.info(index)
+        if info is None or self.code is None or self.code.atlas is None:
+            return None
+        return self.code.atlas.proposals.get(info.index)
+
     def rowCount(self, parent: QModelIndex = _NOWHERE) -> int:
         """Return the number of rows."""
         return 0 if parent.isValid() else len(self._rows)
@@ -102,7 +109,9 @@ class LatentsModel(QAbstractListModel):
             return name_of(self.code, latent)
         if role == Qt.ItemDataRole.AccessibleTextRole:
             info = self.info(index)
-            return f"z{latent}" if info is None else words.describe(info)
+            if info is None:
+                return f"z{latent}"
+            return words.describe(info, self.waiting(index))
         return None
 
     def fold_words(self) -> str:

@@ -29,7 +29,7 @@ from napari_cellsci.panels.latents.standing import Standing
 from napari_cellsci.panels.latents.strips import StripMaker
 from napari_cellsci.panels.latents.towards import Towards
 from napari_cellsci.panels.latents.view import LatentsView
-from napari_cellsci.panels.latents.words import proposal
+from napari_cellsci.panels.latents.words import named_words, waiting_words
 
 if TYPE_CHECKING:
     import napari.viewer
@@ -170,9 +170,10 @@ class LatentsPanel(PanelBase):
                 else ("Find names", self.service.find_meaning),
             )
             return
-        active, named = len(atlas.active), len(atlas.names)
-        waiting = sum(1 for info in atlas.active if proposal(info))
-        words = f"{active} of {len(atlas)} latents carry information, {named} named."
+        active, waiting = len(atlas.active), waiting_words(atlas)
+        words = (
+            f"{active} of {len(atlas)} latents carry information, {named_words(atlas)}."
+        )
         reason = "Drag on a strip to change the cell."
         if not active:
             reason = (
@@ -180,7 +181,7 @@ class LatentsPanel(PanelBase):
                 "or β is too large."
             )
         elif waiting:
-            reason = f"{waiting} names wait for your word (✓). {reason}"
+            reason = f"{waiting} {reason}"
         if active and not atlas.measured:
             reason = (
                 "Without masks nothing is measured of the cells: symmetry alone "
@@ -333,7 +334,7 @@ class LatentsPanel(PanelBase):
         if code is None:
             return
         if deed == "accept" and code.atlas is not None:
-            waiting = proposal(code.atlas[latent])
+            waiting = code.atlas.proposals.get(latent)
             if waiting:
                 self.rename(latent, waiting)
         elif deed == "none":

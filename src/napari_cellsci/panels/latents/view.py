@@ -11,7 +11,6 @@ from qtpy.QtGui import (
 )
 from qtpy.QtWidgets import QAbstractItemView, QListView, QMenu
 
-from napari_cellsci.panels.latents import words
 from napari_cellsci.panels.latents.delegate import LatentDelegate
 from napari_cellsci.panels.latents.model import FOLD, LatentRole, LatentsModel
 
@@ -122,9 +121,8 @@ class LatentsView(QListView):
             self._latents.toggle_fold()
             self.seen.emit()
             return
-        info = self._latents.info(index)
         accept = self._delegate.zones(self.visualRect(index), index).accept
-        if info is not None and words.proposal(info) and accept.contains(at):
+        if self._latents.waiting(index) and accept.contains(at):
             self.asked.emit(latent, "accept")
             return
         value = self._slider_value(index, at)
@@ -188,9 +186,8 @@ class LatentsView(QListView):
         for key, title in _DEEDS:
             action = menu.addAction(title)
             deeds[action] = key
-            waiting = None if info is None else words.proposal(info)
             if key == "accept":
-                action.setEnabled(waiting is not None)
+                action.setEnabled(self._latents.waiting(index) is not None)
             elif key in ("rename", "none", "found"):
                 action.setEnabled(info is not None)
         key = deeds.get(menu.exec(event.globalPos()))

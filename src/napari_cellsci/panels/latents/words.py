@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 
-from napari_cellsci.representation.atlas import LatentInfo
+from napari_cellsci.representation.atlas import LatentAtlas, LatentInfo
+from napari_cellsci.representation.naming import LEAST_RHO
 from napari_cellsci.viewer.readout import significant
 
-LEAST_RHO = 0.2
-"""Correlations below are not worth a word."""
 CATEGORY_TIPS = {
     "morphology": "Changes what the cell itself looks like",
     "position": "Shifts the cell within the crop",
@@ -25,19 +25,24 @@ SHARES = {
 }
 
 
-_LIKE = "like "
-"""A reading that begins so goes on with a name."""
+def named_words(atlas: LatentAtlas) -> str:
+    """Return how many latents have names, and whose word these are."""
+    named = [info for info in atlas.active if info.name is not None]
+    if not named:
+        return "none named"
+    counts = Counter(str(info.origin).removeprefix("named ") for info in named)
+    parts = [f"{n} {words}" for words, n in counts.most_common()]
+    whose = next(iter(counts)) if len(counts) == 1 else ", ".join(parts)
+    return f"{len(named)} named ({whose})"
 
 
-def proposal(info: LatentInfo) -> str | None:
-    """Return the name that waits for a person's word, if there is one."""
-    if info.named_by == "evidence":
-        return info.name
-    if info.name is not None or info.named_by is not None:
-        return None
-    if info.suggestion is None and (info.reading or "").startswith(_LIKE):
-        return (info.reading or "").removeprefix(_LIKE)
-    return info.suggestion
+def waiting_words(atlas: LatentAtlas) -> str:
+    """Return how many names wait for a person's word; "" if none does."""
+    count = len(atlas.proposals)
+    if not count:
+        return ""
+    what = "1 name waits" if count == 1 else f"{count} names wait"
+    return f"{what} for your word (✓)."
 
 
 def activity(info: LatentInfo) -> str:
@@ -50,7 +55,7 @@ def activity(info: LatentInfo) -> str:
 
 def evidence(info: LatentInfo) -> list[str]:
     """Return why a latent is called what it is called, a sentence a line."""
-    lines = [info.note] if info.note else []
+    lines = [info.why] if info.why else []
     if info.component is not None:
         share = info.shares.get(info.component, math.nan)
         what = SHARES.get(info.component, info.component)
@@ -70,10 +75,16 @@ def evidence(info: LatentInfo) -> list[str]:
     return lines
 
 
-def describe(info: LatentInfo) -> str:
-    """Return everything a tooltip says of a latent."""
+def describe(info: LatentInfo, waiting: str | None = None) -> str:
+    """Return everything a tooltip says of a latent.
+
+    Parameters
+    ----------
+    info : LatentInfo
+    waiting : str, optional
+        The name that waits for a person's word (`LatentAtlas.proposals`).
+    """
     lines = [info.label]
-    waiting = proposal(info)
     if waiting is not None and info.named_by == "evidence":
         lines.append(f"Found by itself: “{waiting}”. ✓ accepts it, F2 changes it.")
     elif waiting is not None:
