@@ -31,6 +31,8 @@ def test_a_small_benchmark_and_its_files(run: Run, ask: Ask, tmp_path: Path) -> 
     (out / "benchmark.md").unlink()
     again = run("benchmark-latents", out, "--resume", "--movies", 2)
     assert "Screening" in again.stdout
+    added = ask("benchmark-latents", out, "--resume", "--methods", "joint-20-beta-20")
+    assert added["plan"]["methods"] == ["paper", "joint-20-beta-20"]
     assert (out / "benchmark.md").is_file()
 
 

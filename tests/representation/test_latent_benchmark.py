@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -195,6 +197,41 @@ def test_a_folder_is_begun_once_and_resumed_as_begun(
         run_benchmark(out, Plan(), resume=True)
     with pytest.raises(InputError, match="no benchmark"):
         run_benchmark(tmp_path, resume=True)
+
+
+def test_methods_can_be_added_and_earlier_finalists_stay(
+    finished: tuple[Path, Results], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "out"
+    shutil.copytree(finished[0], out)
+    fewer = replace(TINY, methods=TINY.methods[:1])
+    with pytest.raises(InputError, match="was started with methods"):
+        run_benchmark(out, fewer, resume=True)
+    more = replace(TINY, methods=(*TINY.methods, "surround-8-beta-20-coarse"))
+    scored = runs.judge
+
+    def judge(encoder: Encoder, cells: KnownCells) -> dict[str, Any]:
+        better = 9.0 if encoder.config.surround else 0.0
+        found = scored(encoder, cells)
+        return {**found, "named": found["named"] + better}
+
+    monkeypatch.setattr(runs, "judge", judge)
+    results = run_benchmark(out, more, resume=True)
+    assert {r["method"] for r in results.screening} == set(more.methods)
+    assert list(dict.fromkeys(r["method"] for r in results.finals)) == [
+        "surround-8-beta-20-coarse",
+        _first(finished[1]),
+    ]
+    assert runs.stored_plan(out) == more
+    assert results.to_dict()["finals"][2:] == finished[1].finals
+
+
+def test_what_is_tried_on_top_of_symmetry_and_focus() -> None:
+    configs = [m.config(32, 9, 0) for m in choose_methods(["coarse", "surround"])]
+    assert {(c.symmetry, c.focus) for c in configs} == {(8.0, 0.95)}
+    assert {(c.coarse, c.surround, c.beta) for c in configs} == {
+        *((2, 0, 20), (2, 0, 60), (0, 8, 20), (2, 8, 20))
+    }
 
 
 def test_training_that_fails_is_a_result(

@@ -41,7 +41,10 @@ def benchmark_latents(
     ] = None,
     methods: Annotated[
         str | None,
-        typer.Option(help="Routes or methods, with commas between (default all)."),
+        typer.Option(
+            help="Routes or methods, with commas between (default all); with --resume "
+            "such as are to be added."
+        ),
     ] = None,
     frames: Annotated[
         Count, typer.Option(help="Frames of a movie (default 16).")
@@ -59,8 +62,8 @@ def benchmark_latents(
 
     Every method is screened at one seed; the best of the best three routes are run at
     several. A run that is complete is a JSON file in OUT, and one that was stopped goes
-    on from its checkpoint with --resume. Also writes benchmark.md and benchmark.png.
-    The defaults take about an hour of one core.
+    on from its checkpoint with --resume, which may also add methods. Also writes
+    benchmark.md and benchmark.png. The defaults take about an hour of one core.
     """
     given = {
         "movies": movies,
@@ -113,10 +116,13 @@ def planned(
     from napari_cellsci.representation.benchmark.runs import stored_plan
 
     asked: dict[str, Any] = {k: v for k, v in given.items() if v is not None}
+    begun = stored_plan(folder) if resume else Plan()
     if methods is not None:
-        chosen = choose_methods(comma_list(methods))
-        asked["methods"] = tuple(method.name for method in chosen)
-    return replace(stored_plan(folder) if resume else Plan(), **asked)
+        names = [method.name for method in choose_methods(comma_list(methods))]
+        if resume:
+            names = [method.name for method in choose_methods([*begun.methods, *names])]
+        asked["methods"] = tuple(names)
+    return replace(begun, **asked)
 
 
 def described(results: Any) -> str:

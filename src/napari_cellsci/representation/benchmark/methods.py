@@ -13,6 +13,8 @@ REFERENCE_PIXELS = 64**2
 """Pixels of the crops for which the weights of the presets were chosen."""
 
 BATCH = 64
+_MIDDLE = {"symmetry": 8.0, "focus": 0.95}
+"""What `coarse` and `surround` are tried on top of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +81,19 @@ def _symmetry(beta: float, weight: float, **more: Any) -> Method:
     return Method(name, "symmetry", asked)
 
 
+def _coarse(beta: float, weight: float) -> Method:
+    """Shape before texture, on top of symmetry and focus."""
+    asked = {"beta": beta, **_MIDDLE, "coarse": weight}
+    return Method(f"coarse-{weight:g}-beta-{beta:g}", "coarse", asked)
+
+
+def _surround(beta: float, weight: float, **more: Any) -> Method:
+    """Elongation is the cell's own, on top of symmetry and focus."""
+    asked = {"beta": beta, **_MIDDLE, "surround": weight, **more}
+    name = f"surround-{weight:g}-beta-{beta:g}" + ("-coarse" if more else "")
+    return Method(name, "surround", asked)
+
+
 def _quantised(latent: int, levels: int, **more: Any) -> Method:
     asked = {"latent": latent, "quantise": levels, "weight_decay": 0.1, **more}
     turned = "-symmetry" if more.get("symmetry") else ""
@@ -98,6 +113,10 @@ METHODS: tuple[Method, ...] = (
     _tcvae(20, focus=0.95),
     *(_symmetry(*pair) for pair in ((10, 8), (20, 2), (20, 8))),
     _symmetry(20, 8, focus=0.95),
+    # Coarse errors count up to threefold: at 60 the total correlation does so, too.
+    *(_coarse(beta, 2) for beta in (20, 60)),
+    _surround(20, 8),
+    _surround(20, 8, coarse=2.0),
     *(_quantised(12, levels) for levels in (5, 12)),
     _quantised(12, 8, symmetry=8.0),
     *(_joint(20, weight) for weight in (20, 200)),

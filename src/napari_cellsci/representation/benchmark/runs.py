@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import shutil
 import time
@@ -81,7 +82,8 @@ def run_benchmark(
     out : Path
         A new folder, or with `resume` that of a benchmark.
     plan : Plan, optional
-        By default the default plan, or with `resume` the one it was started with.
+        By default the default plan, or with `resume` the one it was started with;
+        only its methods may then be more. Who was a finalist stays one.
     resume : bool
         Whether to continue.
     on_event, token
@@ -98,17 +100,22 @@ def run_benchmark(
     train, unseen = _cells(out, plan, on_event, token)
     bench = _Bench(out, train, unseen, on_event, token)
     methods = plan.competitors
-    total = len(methods) + min(plan.finalists, len({m.route for m in methods})) * (
-        plan.seeds
-    )
-    count = iter(range(1, total + 1))
+    before = _finalists_before(out)
+    routes = min(plan.finalists, len({m.route for m in methods}))
+    total = len(methods) + max(routes, len(before)) * plan.seeds
+    count = itertools.count(1)
     screening = [
         bench.run("screening", method, 0, plan.steps, next(count), total)
         for method in methods
     ]
+    chosen = [method.name for method in choose_finalists(screening, plan.finalists)]
+    finalists = list(dict.fromkeys([*chosen, *before]))
+    total = len(methods) + len(finalists) * plan.seeds
     finals = [
-        bench.run("finals", method, seed, plan.final_steps, next(count), total)
-        for method in choose_finalists(screening, plan.finalists)
+        bench.run(
+            "finals", method_named(name), seed, plan.final_steps, next(count), total
+        )
+        for name in finalists
         for seed in range(plan.seeds)
     ]
     on_event(Done("benchmark"))
@@ -143,6 +150,13 @@ def choose_finalists(screening: list[Record], count: int) -> list[Method]:
     best = {record["route"]: record["method"] for record in reversed(ranked)}
     order = dict.fromkeys(record["route"] for record in ranked)
     return [method_named(best[route]) for route in list(order)[:count]]
+
+
+def _finalists_before(out: Path) -> list[str]:
+    """Return the methods that finals were run of, when there were fewer methods."""
+    files = sorted((out / "finals").glob("*.json"))
+    records = [json.loads(file.read_text()) for file in files]
+    return list(dict.fromkeys(record["method"] for record in records))
 
 
 def some_labels(cells: KnownCells, share: float) -> NDArray[np.int64] | None:
@@ -250,20 +264,28 @@ def _start(out: Path, plan: Plan | None, resume: bool) -> Plan:
     """Return the plan, written down or read."""
     if resume:
         stored = stored_plan(out)
-        for name, value in (plan or stored).to_dict().items():
-            if stored.to_dict()[name] != value:
-                raise InputError(
-                    f"The benchmark in {out} was started with {name} "
-                    f"{stored.to_dict()[name]}, not {value}; resume it without that, "
-                    "or choose another folder."
-                )
-        return stored
-    plan = plan or Plan()
-    refuse_taken(out)
+        if plan is None or plan == stored:
+            return stored
+        _require_more(out, stored, plan)
+    else:
+        plan = plan or Plan()
+        refuse_taken(out)
     with disk_in_words(out):
         out.mkdir(parents=True, exist_ok=True)
         write_atomically(out / PLAN, json.dumps(plan.to_dict(), indent=1).encode())
     return plan
+
+
+def _require_more(out: Path, stored: Plan, plan: Plan) -> None:
+    """Refuse a plan that differs in anything but methods that are added."""
+    wanted = plan.to_dict()
+    for name, value in stored.to_dict().items():
+        added = name == "methods" and set(value) <= set(wanted[name])
+        if wanted[name] != value and not added:
+            raise InputError(
+                f"The benchmark in {out} was started with {name} {value}, not "
+                f"{wanted[name]}; resume it without that, or choose another folder."
+            )
 
 
 def stored_plan(out: Path) -> Plan:
