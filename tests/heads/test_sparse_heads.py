@@ -164,6 +164,23 @@ def test_three_classes() -> None:
     assert heads.report.balanced_accuracy > 0.8
 
 
+def test_every_class_has_its_own_weights() -> None:
+    rng = np.random.default_rng(4)
+    y = np.arange(240) % 6
+    z = rng.normal(size=(240, 8))
+    z[np.arange(240), y] += 4
+    config = SparseConfig(**{**QUICK, "min_steps": 1000}, weights=5)
+    heads = train_sparse(z.astype(np.float32), y, np.arange(240), config, 6)
+    assert heads.report.balanced_accuracy > 0.85
+    assert all(one.recall > 0.6 for one in heads.report.classes)
+    assert (heads.members.active_weights > 5).all()
+    assert (heads.members.active_weights <= 6 * 5).all()
+    for advice in heads.config["found"]["scouts"]:
+        # Without its latent a class is lost: half of what two classes can lose.
+        assert advice["inputs"] == [0, 1, 2, 3, 4, 5]
+        assert min(advice["worth"][:6]) > 0.3
+
+
 def test_fewer_cells_than_a_batch() -> None:
     z, _, _ = latents(8)
     y, group = np.array([0, 0, 0, 0, 1, 1, 1, 1]), np.arange(8)

@@ -105,6 +105,7 @@ class Scouts:
         """Take the fewest weights that keep the accuracy, and the inputs they need.
 
         An input is relevant if half of the scouts use it and shuffling it costs them.
+        What it is worth is noted as if there were two classes.
         """
         config = self.problem.config
         accuracy = np.array([self._accuracy(state, scouts) for state in states])
@@ -112,8 +113,10 @@ class Scouts:
         chosen = states[place + 1]
         shares = used_inputs(chosen.masks)[list(scouts)].mean(0)
         worth = self._worth(chosen, scouts, agreed(shares), accuracy[place + 1])
+        # As of two classes: of many, the mean over classes hides what one of them loses.
+        worth *= self.problem.known.n_classes / 2
         inputs = worth >= min(config.worth, worth.max())
-        weights = config.weights - place
+        weights = self.problem.budget - place
         notes = {
             "weights": weights,
             "inputs": np.flatnonzero(inputs).tolist(),

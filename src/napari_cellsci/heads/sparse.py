@@ -91,12 +91,15 @@ class SparseConfig:
         Strength of a proximal L1 penalty on weights; by default 0.3 in mode "rigl-l1"
         and 0 elsewhere.
     weights : int
-        Compact: active weights at most.
+        Compact: active weights at most for each output; two classes have one, more
+        classes one each.
     keep : float
         Compact: share of the accuracy of the best scouts that fewer weights must keep.
     worth : float
         Compact: balanced accuracy that shuffling a latent must cost the scouts for it
-        to be relevant; a dense head, which has other ways, would lose about half.
+        to be relevant; a dense head, which has other ways, would lose about half. It
+        is that of two classes: of n, what they lose is summed and halved, so that a
+        latent that tells one class of many is worth no less.
     scouts : int
         Compact: heads that find out which inputs and how many weights are needed.
     folds, test, seed
@@ -156,6 +159,10 @@ class SparseConfig:
     def least_weights(self) -> int:
         """Weights without which nothing leads from an input to the output."""
         return len(self.widths) + 1
+
+    def budget(self, n_outputs: int) -> int:
+        """Return the active weights that a head of so many outputs may have."""
+        return self.weights * n_outputs
 
     @property
     def smoothing(self) -> float:

@@ -120,7 +120,7 @@ def _on_inputs(
 
 def eliminate(problem: Problem) -> Found:
     """Eliminate down to a given number of weights, on all latents."""
-    weights = problem.config.weights
+    weights = problem.budget
     parts = [weights] * len(problem.known.rows)
     return _on_inputs(problem, parts, None, {"weights": weights})
 
@@ -141,7 +141,7 @@ def _on_agreed(problem: Problem, used: Bools) -> Found:
     shares = used.reshape(-1, problem.config.scouts, used.shape[1]).mean(1)
     inputs = [agreed(own) for own in shares]
     notes = {"inputs": [np.flatnonzero(own).tolist() for own in inputs]}
-    return _on_inputs(problem, [problem.config.weights] * len(inputs), inputs, notes)
+    return _on_inputs(problem, [problem.budget] * len(inputs), inputs, notes)
 
 
 def lasso_inputs(problem: Problem) -> Found:
@@ -185,7 +185,7 @@ def compact(problem: Problem) -> Found:
         if not times.warmup < step <= times.end:
             states.append(prune(model).model)
 
-    first = np.full(network.n_models, config.weights)
+    first = np.full(network.n_models, problem.budget)
     last = np.full(network.n_models, config.least_weights)
     _shrink(
         problem,

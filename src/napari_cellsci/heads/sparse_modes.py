@@ -50,6 +50,11 @@ class Problem:
     token: CancelToken | None
     keeper: Keeper | None = None
 
+    @property
+    def budget(self) -> int:
+        """Active weights that a head may have, where they are eliminated."""
+        return self.config.budget(self.known.sizes_of_ends[1])
+
     def network(self, seeds: Sequence[int], inputs: Bools | None = None) -> BatchedMLP:
         """Return fresh heads; `inputs` (K, D) says which latents each may read."""
         n_in, n_out = self.known.sizes_of_ends

@@ -170,7 +170,7 @@ def _sets_of_channels(bench: Bench) -> dict[tuple[int, ...], str]:
     if len(channels) < 2:
         raise InputError(
             "The crops of this project have one channel, so that there is none to "
-            "leave out: make a project with several (`--channels`)."
+            "leave out: make a project with several (`--channel`)."
         )
     known = bench.movies()[0].channel_names
     named = {c: known[c] if c < len(known) else "" for c in channels}

@@ -146,7 +146,7 @@ def _encoder(bench: Bench, source: EncoderLike, place: int) -> Encoder:
         raise InputError(
             "The crops of this project have one channel, so that no two channels can "
             "be compared: name two encoders, or make a project with several channels "
-            "(`--channels`)."
+            "(`--channel`)."
         )
     wanted = [channels[place]]
     for info in reversed(read_encoders(bench)):

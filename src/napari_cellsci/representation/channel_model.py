@@ -280,7 +280,7 @@ def check_channels(spec: CropSpec, source: int, target: int) -> None:
     if spec.n_channels < 2:
         raise InputError(
             "The crops have one channel, and predicting one from another takes two: "
-            "make a project with several channels (`--channels`)."
+            "make a project with several channels (`--channel`)."
         )
     for channel in (source, target):
         if channel not in spec.channels:
