@@ -113,7 +113,7 @@ class Scouts:
         chosen = states[place + 1]
         shares = used_inputs(chosen.masks)[list(scouts)].mean(0)
         worth = self._worth(chosen, scouts, agreed(shares), accuracy[place + 1])
-        # As of two classes: of many, the mean over classes hides what one of them loses.
+        # As of two classes: the mean over many hides what one of them loses.
         worth *= self.problem.known.n_classes / 2
         inputs = worth >= min(config.worth, worth.max())
         weights = self.problem.budget - place
