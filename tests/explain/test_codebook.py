@@ -114,3 +114,21 @@ def test_what_all_outputs_have_in_common_has_no_effect(
     assert same is not None
     assert other is not None
     np.testing.assert_allclose(other.curve_y, same.curve_y, atol=1e-9)
+
+
+def test_a_large_network_is_drawn_as_one_class_sees_it(
+    encoder: Encoder, latents: np.ndarray
+) -> None:
+    book, rng = open_codebook(encoder, latents), np.random.default_rng(0)
+    shapes = [(6, latents.shape[1]), (3, 6)]
+    weights = tuple(rng.normal(size=shape) for shape in shapes)
+    masks = tuple(np.ones(shape, bool) for shape in shapes)
+    net = Topology(weights, masks, (np.zeros(6), np.zeros(3)))
+    whole = read_network(net, book, most=12)
+    one = whole.towards(1, most=12)
+    assert whole.layout.output is None
+    assert (one.output, one.layout.output) == (1, 1)
+    first = one.effects[0].index
+    assert first in {node.number for node in one.layout.layer(0)}
+    small = read_network(three_outputs(), book)
+    assert small.towards(2).layout is small.layout

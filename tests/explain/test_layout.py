@@ -150,3 +150,24 @@ def test_every_neuron_has_a_place_of_its_own_for_the_history(density: float) -> 
     for layer in range(5):
         live = drawn.layer(layer)
         assert sorted(live, key=lambda node: places[node]) == live
+
+
+def test_of_a_large_network_the_paths_to_one_output_are_drawn() -> None:
+    topology = network((12, 10, 4), 0.9, 3)
+    matter = {3: 2.0, 5: 1.0}
+    for output in range(4):
+        layout = lay_out(topology, most=30, matter=matter, output=output)
+        assert layout.output == output
+        assert 10 < len(layout.edges) <= 30
+        ends = {e.target.number for e in layout.edges if e.target.layer == 2}
+        assert ends == {output}
+        # Whole paths: what enters a hidden neuron goes on to the output.
+        on = {e.source for e in layout.edges if e.target.layer == 2}
+        assert {e.target for e in layout.edges if e.target.layer == 1} == on
+        assert [node.number for node in sorted(layout.layer(2))] == [0, 1, 2, 3]
+
+
+def test_a_small_network_is_drawn_whole_whatever_is_looked_at() -> None:
+    topology = network((4, 3, 3), 0.9, 1)
+    assert lay_out(topology, output=2).edges == lay_out(topology).edges
+    assert lay_out(topology, output=2).output is None

@@ -63,7 +63,7 @@ def test_names_classes_and_what_matters_can_be_read_on_it() -> None:
 
 def test_a_dense_network_says_what_is_left_out() -> None:
     shown = a_picture(1.0, (32, 16, 16, 16, 1))
-    assert "1,040 weights; drawn: the" in in_short(shown.reading)
+    assert "of 1,040 weights drawn" in in_short(shown.reading)
     assert in_short(shown.reading) in words_of(shown)
     lines = draw(shown).axes[0].collections[0].get_segments()
     assert len(lines) <= 60

@@ -9,9 +9,12 @@ from typing import Any
 import numpy as np
 import pytest
 from qtpy.QtCore import QPointF, Qt
+from qtpy.QtGui import QFontMetricsF
 
+from napari_cellsci.panels._theme import theme_of
 from napari_cellsci.panels.gallery.filters import FILTERED_OUT, USABLE
 from napari_cellsci.panels.gallery.panel import GalleryPanel
+from napari_cellsci.panels.score.matrix import SIGN, Matrix, MatrixView, Place
 from napari_cellsci.panels.score.panel import ScorePanel
 from napari_cellsci.panels.score.summary import class_rows
 from napari_cellsci.project import Scores
@@ -220,3 +223,17 @@ def test_classifiers_that_never_noted_precision_tell_it_by_counts() -> None:
     (_, called), (_, right) = report.confusion
     told = [row[3] for row in class_rows(report, bundle.classes, palette)]
     assert told[1] == f"{100 * right / (right + called):.0f}"
+
+
+def test_eight_names_and_their_numbers_fit_a_docked_matrix(qtbot: Any) -> None:
+    names = ("inter", "pro", "prometa", "meta", "earlyana", "lateana", "telo", "apo")
+    columns = ("", *names, "uncertain", "out-of-distribution")
+    line = tuple(Place("98", Asked(names[0], column)) for column in columns)
+    view = MatrixView()
+    qtbot.addWidget(view)
+    view.show_matrix(Matrix(names, columns, (line,) * 8), theme_of(None), None)
+    view.resize(330, view.height())
+    left, wide = view._columns()
+    widest = max(map(view.fontMetrics().horizontalAdvance, names))
+    assert left >= SIGN + 6 + widest
+    assert wide >= view._widest(QFontMetricsF(view._narrow()))

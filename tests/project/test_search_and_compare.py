@@ -99,6 +99,20 @@ def test_other_labels_are_told(ready: Project) -> None:
     assert any("same labels" in note for note in ready.compare().notes)
 
 
+def test_classifiers_of_other_classes_are_left_out(ready: Project) -> None:
+    ready.labels.add_class("other", trained=True)
+    rows = ready.labels.as_series()
+    ready.labels.set_many(rows.index[::3], "other")
+    classes = (*ready.classes[:2], "other")
+    ready.train_head(2, models=2, min_steps=60, epochs=1, name="three")
+    found = ready.compare()
+    assert [row.name for row in found.rows] == ["three"]
+    assert found.rows[0].classes == classes
+    assert any("left out" in note for note in found.notes)
+    names = [info.name for info in ready.bundles]
+    assert any("cannot be compared" in n for n in ready.compare(names).notes)
+
+
 def test_a_search_is_gone_on_with_and_used(ready: Project) -> None:
     token = CancelToken()
 

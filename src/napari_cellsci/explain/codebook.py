@@ -150,6 +150,18 @@ class Reading:
         """Return the same, with another output looked at."""
         return replace(self, output=output)
 
+    def towards(self, output: int, *, most: int = MOST_EDGES) -> Reading:
+        """Return the same, with what leads to one output drawn if not all can be.
+
+        Inputs that matter to this output come first.
+        """
+        found = self.looking_at(output)
+        if self.layout.whole or len(self.by_output) == 1:
+            return found
+        matter = _strengths([found.effects])
+        layout = lay_out(self.topology, most=most, matter=matter, output=output)
+        return replace(found, layout=layout)
+
     def effect(self, index: int) -> InputEffect | None:
         """Return the effect of an input, None for one that is not used."""
         return next((item for item in self.effects if item.index == index), None)

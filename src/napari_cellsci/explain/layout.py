@@ -39,6 +39,8 @@ class Layout:
         Inputs without a path to an output, which are not drawn.
     hidden_inputs : int
         Inputs in use of which no connection is drawn.
+    output : int, optional
+        The output to which all paths lead that are drawn; all outputs by default.
     """
 
     topology: Topology
@@ -46,6 +48,7 @@ class Layout:
     places: Mapping[Node, tuple[float, float]]
     folded: int
     hidden_inputs: int
+    output: int | None = None
 
     @property
     def whole(self) -> bool:
@@ -76,6 +79,7 @@ def lay_out(
     most: int = MOST_EDGES,
     lean: Mapping[int, float] | None = None,
     matter: Mapping[int, float] | None = None,
+    output: int | None = None,
 ) -> Layout:
     """Choose what to draw of a network and where.
 
@@ -94,9 +98,16 @@ def lay_out(
     matter : mapping from input number to float, optional
         How much each input matters, where not all can be drawn; by default as much as
         its strongest path.
+    output : int, optional
+        Where not all can be drawn, the output to which the paths lead; by default any.
     """
     masks = _live(topology)
-    if sum(int(mask.sum()) for mask in masks) > most:
+    if sum(int(mask.sum()) for mask in masks) <= most:
+        output = None
+    else:
+        if output is not None:
+            others = np.arange(topology.sizes[-1]) != output
+            masks[-1] = masks[-1] & ~others[:, None]
         masks = _strongest(topology, masks, most, matter)
     edges = sorted(topology.edges(masks), key=lambda edge: abs(edge.weight))
     rows = _rows(topology, edges)
@@ -110,6 +121,7 @@ def lay_out(
         _positions(rows, edges),
         topology.sizes[0] - len(topology.inputs),
         len(topology.inputs) - drawn,
+        output,
     )
 
 

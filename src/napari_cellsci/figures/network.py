@@ -295,7 +295,7 @@ class _Board:
         layout = shown.reading.layout
         self._say(0.12, 0.12, shown.title, INK, 9, ha="left", va="top")
         self._say(
-            *(self.width - 0.12, 0.12, in_short(shown.reading), FAINT, 8),
+            *(self.width - 0.12, 0.12, extent(shown), FAINT, 8),
             ha="right",
             va="top",
         )
@@ -363,15 +363,24 @@ class _Board:
 def in_short(reading: Reading) -> str:
     """Say how large a network is and what of it is drawn."""
     layout, topology = reading.layout, reading.topology
-    total, used = topology.sizes[0], len(topology.inputs)
+    inputs, used = topology.sizes[0], len(topology.inputs)
     if not used:
-        return f"constant: none of {total} latents is used"
-    said = f"{used} of {total} latents, {topology.n_active:,} weights"
+        return f"constant: none of {inputs} latents is used"
+    said = f"{used} of {inputs} latents, {topology.n_active:,} weights"
     if layout.whole:
         return said
-    if layout.hidden_inputs or len(layout.edges) < topology.n_active // 2:
-        return f"{said}; drawn: the {len(layout.edges)} of the strongest paths"
+    some = layout.output is not None or layout.hidden_inputs
+    if some or len(layout.edges) < topology.n_active // 2:
+        drawn, total = len(layout.edges), topology.n_active
+        return f"{used} of {inputs} latents, {drawn:,} of {total:,} weights drawn"
     return f"{said}; {topology.n_active - len(layout.edges)} lead nowhere"
+
+
+def extent(shown: NetworkPicture) -> str:
+    """Say how much of a network is drawn, and to which class it leads."""
+    output = shown.reading.layout.output
+    towards = "" if output is None else f", to {shown.classes[output]}"
+    return in_short(shown.reading) + towards
 
 
 def matters(reading: Reading, book: CodeBook, classes: tuple[str, ...]) -> list[str]:

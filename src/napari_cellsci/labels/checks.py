@@ -101,7 +101,7 @@ def would_more_help(
     now = f"{last.accuracy:.2f} [{last.low:.2f}–{last.high:.2f}]"
     if counts[rarest] < _FEW:
         return (
-            f"Balanced accuracy {now} on tracks not trained on; with {counts[rarest]} "
+            f"Balanced accuracy {now} on cells not trained on; with {counts[rarest]} "
             f"labels of {rarest} that is a rough estimate: more of {rarest} would help "
             "most."
         )

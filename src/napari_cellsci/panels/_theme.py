@@ -91,6 +91,31 @@ def mix(color: str, other: str, part: float) -> str:
     return QColor(*parts).name()
 
 
+def readable(color: str, theme: Theme) -> str:
+    """Return the colour of a class as text: as little changed as can be read.
+
+    Towards white or black until it has the contrast that WCAG 2.1 asks of text.
+    """
+    ink = "#FFFFFF" if theme.dark else "#000000"
+    shades = (mix(color, ink, part / 20) for part in range(20))
+    return next((s for s in shades if contrast(s, theme.background) >= 4.5), ink)
+
+
+def contrast(color: str, other: str) -> float:
+    """Return the ratio of the luminances of two colours, from 1 to 21 (WCAG 2.1)."""
+    dark, light = sorted(map(_luminance, (color, other)))
+    return (light + 0.05) / (dark + 0.05)
+
+
+def _luminance(color: str) -> float:
+    q = QColor(color)
+    linear = [
+        c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4
+        for c in (q.redF(), q.greenF(), q.blueF())
+    ]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
 def style_sheet(theme: Theme) -> str:
     """Return what our widgets add to napari's own style sheet."""
     return f"""

@@ -11,7 +11,7 @@ import numpy as np
 from napari_cellsci.errors import InputError
 from napari_cellsci.project.bench import Bench
 from napari_cellsci.project.latent_names import adopt, read_names
-from napari_cellsci.project.models import load_bundle, read_bundles
+from napari_cellsci.project.models import BundleInfo, load_bundle, read_bundles
 from napari_cellsci.project.plain import plain
 
 if TYPE_CHECKING:
@@ -66,6 +66,8 @@ class Row:
         Share of the heads that read a latent, by its label; the most used first.
     labels : str or None
         What tells the labels it was trained on from others.
+    classes : tuple of str
+        What it tells apart.
     """
 
     name: str
@@ -83,6 +85,7 @@ class Row:
     inputs: Spread | None
     used: Mapping[str, float] | None
     labels: str | None
+    classes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,12 +121,30 @@ def compare(bench: Bench, names: Sequence[str] | None = None) -> Comparison:
             "(`cellsci train-head PROJECT --scheme 2`, and 3, then `cellsci discover "
             "PROJECT`)."
         )
+    notes: list[str] = []
     if names is None:
-        newest = {(i.scheme, i.summary.get("mode")): i.name for i in infos}
+        alike = [i for i in infos if _told(i) == _told(infos[-1])]
+        newest = {(i.scheme, i.summary.get("mode")): i.name for i in alike}
         names = list(newest.values())
+        notes = _left_out(len(infos) - len(alike))
     rows = [_row(bench, load_bundle(bench, name)) for name in names]
     rows.sort(key=lambda row: (row.scheme, row.mode or ""))
-    return Comparison(tuple(rows), tuple(_notes(rows)), bench.unit)
+    return Comparison(tuple(rows), (*_notes(rows), *notes), bench.unit)
+
+
+def _told(info: BundleInfo) -> frozenset[str]:
+    """Return the classes that a classifier tells apart."""
+    return frozenset(info.summary.get("classes", ()))
+
+
+def _left_out(count: int) -> list[str]:
+    if not count:
+        return []
+    one = count == 1
+    return [
+        f"{count} classifier{' tells' if one else 's tell'} other classes apart than "
+        f"the newest one, and {'is' if one else 'are'} left out."
+    ]
 
 
 def _row(bench: Bench, bundle: Bundle) -> Row:
@@ -154,6 +175,7 @@ def _row(bench: Bench, bundle: Bundle) -> Row:
         inputs=inputs,
         used=used,
         labels=bundle.record.get("data", {}).get("labels"),
+        classes=tuple(bundle.classes),
     )
 
 
@@ -185,15 +207,25 @@ def _used(bench: Bench, bundle: Bundle, shares: list[float]) -> dict[str, float]
 
 def _notes(rows: list[Row]) -> list[str]:
     found = []
-    if len({row.labels for row in rows}) > 1:
+    if len({frozenset(row.classes) for row in rows}) > 1:
+        found.append(
+            "These classifiers do not all tell the same classes apart: their "
+            "accuracies cannot be compared."
+        )
+    elif len({row.labels for row in rows}) > 1:
         found.append(
             "These classifiers were not all trained on the same labels: their "
             "accuracies differ for that reason too."
         )
-    dense = [row.balanced_accuracy.mean for row in rows if row.scheme == 2]
+    dense = {
+        frozenset(row.classes): row.balanced_accuracy.mean
+        for row in rows
+        if row.scheme == 2
+    }
     for row in rows:
-        if row.scheme in (3, 4) and dense and dense[-1] > 0:
-            kept = row.balanced_accuracy.mean / dense[-1]
+        reached = dense.get(frozenset(row.classes), 0)
+        if row.scheme in (3, 4) and reached > 0:
+            kept = row.balanced_accuracy.mean / reached
             found.append(
                 f"{row.name!r} keeps {kept:.1%} of the dense heads' balanced accuracy."
             )

@@ -90,7 +90,8 @@ class SearchFace:
         Parameters
         ----------
         bundles : sequence of str, optional
-            Names; by default the newest of every scheme, and mode of sparse heads.
+            Names; by default the newest of every scheme, and mode of sparse heads, of
+            those that tell the classes of the newest one.
 
         Returns
         -------

@@ -104,7 +104,8 @@ class ModelPlot(SizePlot):
             painter.drawText(place, CENTER, f"{tick:,}")
         self._paint_rates(painter, _ticks(bottom, top), bottom, top, ".1%")
         size, accuracy = self._kind
-        said = f"{ACCURACIES[accuracy]}, held out by track"
+        unit = "track" if self._gathered is None else self._gathered.comparison.unit
+        said = f"{ACCURACIES[accuracy]}, held out by {unit}"
         self._paint_titles(painter, said, SIZES[size])
 
     def _paint_point(self, painter: QPainter, model: Model) -> None:

@@ -27,7 +27,7 @@ from qtpy.QtWidgets import (
     QStyleOptionViewItem,
 )
 
-from napari_cellsci.panels._theme import STEP, Theme, mix
+from napari_cellsci.panels._theme import STEP, Theme, mix, readable
 from napari_cellsci.panels.latent_map.axes import latent_key
 from napari_cellsci.panels.latent_map.service import ClassStatistics
 from napari_cellsci.panels.latents.naming import draw_label, name_of
@@ -203,11 +203,7 @@ class ClassesDelegate(QStyledItemDelegate):
             if found.densities.counts[k] < 2:
                 continue
             y = place.bottom() - values[k] / top * (place.height() - 2)
-            _draw_hill(painter, x, y, place.bottom(), _readable(color, theme))
-
-
-def _readable(color: str, theme: Theme) -> str:
-    return mix(color, "#FFFFFF", 0.3) if theme.dark else color
+            _draw_hill(painter, x, y, place.bottom(), readable(color, theme))
 
 
 def _draw_hill(

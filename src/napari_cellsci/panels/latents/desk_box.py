@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from qtpy.QtCore import Qt, Signal
-from qtpy.QtWidgets import QHBoxLayout, QLabel, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
 
 from napari_cellsci.panels._choice import Choice, ChoiceBox
 from napari_cellsci.panels._icons import IconButton
@@ -63,7 +63,6 @@ class DeskBox(QWidget):
     def _lay_out(self) -> None:
         row = QHBoxLayout()
         row.setSpacing(STEP)
-        row.addWidget(QLabel("From"))
         row.addWidget(self.start_box, 1)
         row.addWidget(self.reset)
         right = QVBoxLayout()
@@ -93,8 +92,10 @@ class DeskBox(QWidget):
         """Show where it can start from, and which channels there are."""
         why_not = "" if self._session.current is not None else "Select a cell first"
         starts = [
-            Choice("zero", "zero", "All latents at 0: the most ordinary cell"),
-            Choice("cell", "cell", "The latents of the selected cell", why_not),
+            Choice("zero", "from zero", "All latents at 0: the most ordinary cell"),
+            Choice(
+                "cell", "from the cell", "The latents of the selected cell", why_not
+            ),
         ]
         self.start_box.offer([starts], "cell" if self._desk.from_cell else "zero")
         names = channel_names(self._session, code)

@@ -21,7 +21,7 @@ from napari_cellsci.explain.streams import SubNetwork, stream_of, stream_through
 from napari_cellsci.explain.topology import Floats, Node, Topology, neuron_name
 from napari_cellsci.figures.network import in_short
 from napari_cellsci.labels.classes import OKABE_ITO
-from napari_cellsci.panels._theme import Theme, mix
+from napari_cellsci.panels._theme import Theme, readable
 from napari_cellsci.panels.network.matters import Row
 from napari_cellsci.panels.network.multiples import Stamp
 from napari_cellsci.panels.score.summary import SIGNS, sign_of
@@ -169,11 +169,6 @@ def looks_of(session: Session, names: Sequence[str]) -> tuple[ClassLook, ...]:
     )
 
 
-def readable(color: str, theme: Theme) -> str:
-    """Return the colour of a class as it can be read as text."""
-    return mix(color, "#FFFFFF", 0.35) if theme.dark else color
-
-
 def stamp_of(opened: OpenNetworks, member: int) -> Stamp:
     """Return the small drawing of a network and its tip."""
     reading = opened.reading(member)
@@ -209,7 +204,12 @@ def stream_in_words(drawn: Drawn, node: Node | None) -> str:
                 "This network is constant: no latent is left in it, every cell gets "
                 "the same score."
             )
-        return "Click a neuron to follow its stream."
+        if drawn.reading.layout.output is None:
+            return "Click a neuron to follow its stream."
+        return (
+            f"Drawn are the strongest paths to {drawn.name(drawn.output)}. Click the "
+            "name of another class to see its own, a neuron to follow its stream."
+        )
     stream = drawn.stream(node)
     said = f"{drawn.name(node)}: a stream of {stream.n_edges} weights"
     if node.layer:

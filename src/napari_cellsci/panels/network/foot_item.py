@@ -9,8 +9,8 @@ from qtpy.QtGui import QColor, QFont, QFontMetricsF, QPainter, QPen
 from qtpy.QtWidgets import QGraphicsItem, QWidget
 
 from napari_cellsci.explain.topology import Node
-from napari_cellsci.panels._theme import Theme
-from napari_cellsci.panels.network.drawn import ClassLook, readable
+from napari_cellsci.panels._theme import Theme, readable
+from napari_cellsci.panels.network.drawn import ClassLook
 from napari_cellsci.panels.network.geometry import RADIUS, slot_of
 
 _LONGEST = 104.0

@@ -39,7 +39,7 @@ class OpenNetworks(OpenClassifier):
     """
 
     _topologies: dict[int, Topology] = field(default_factory=dict)
-    _readings: dict[tuple[int, int], Reading] = field(default_factory=dict)
+    _readings: dict[tuple[int, int, int | None], Reading] = field(default_factory=dict)
     _activities: dict[int, list[Floats]] = field(default_factory=dict)
 
     @property
@@ -53,13 +53,19 @@ class OpenNetworks(OpenClassifier):
             self._topologies[member] = Topology.of(self.bundle.heads, member)
         return self._topologies[member]
 
-    def reading(self, member: int, most: int = MOST_EDGES, output: int = 0) -> Reading:
-        """Return one network read with the codebook, one of its outputs looked at."""
-        key = member, most
+    def reading(
+        self, member: int, most: int = MOST_EDGES, output: int | None = None
+    ) -> Reading:
+        """Return one network read with the codebook, perhaps as one output sees it."""
+        key = member, most, output
         if key not in self._readings:
-            topology = self.topology(member)
-            self._readings[key] = read_network(topology, self.book, most=most)
-        return self._readings[key].looking_at(output)
+            if output is None:
+                topology = self.topology(member)
+                found = read_network(topology, self.book, most=most)
+            else:
+                found = self.reading(member, most).towards(output, most=most)
+            self._readings[key] = found
+        return self._readings[key]
 
     def sampled(self, member: int) -> list[Floats]:
         """Return the activations of one network for a sample of the cells."""

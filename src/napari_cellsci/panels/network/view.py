@@ -26,13 +26,12 @@ from qtpy.QtWidgets import (
 from napari_cellsci.explain.streams import SubNetwork
 from napari_cellsci.explain.topology import Floats, Node
 from napari_cellsci.figures.network import in_short
-from napari_cellsci.panels._theme import Theme, mix
+from napari_cellsci.panels._theme import Theme, mix, readable
 from napari_cellsci.panels.network.drawn import (
     ClassLook,
     Drawn,
     in_one_digit,
     number,
-    readable,
     tip_of,
 )
 from napari_cellsci.panels.network.foot_item import FootItem, foot_height

@@ -11,7 +11,7 @@ from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QCheckBox
 
 from napari_cellsci.panels._parts import RunLine, WrapLabel
-from napari_cellsci.panels._theme import Theme
+from napari_cellsci.panels._theme import Theme, readable
 from napari_cellsci.panels.robustness.boxes import Folded
 from napari_cellsci.panels.robustness.pictures import PictureRow, Shot, grey_image
 from napari_cellsci.project.failing import ORIGINAL, FailureModes, title_of
@@ -37,6 +37,7 @@ class FailuresBox(Folded):
         self.every = QCheckBox("All kinds of classifiers")
         self.every.setToolTip("Also the scores of the newest classifier of every kind")
         self.line = RunLine("Show", service.failure_job, self.fail)
+        self._theme = theme
         self.pictures = PictureRow(theme)
         self.said = WrapLabel(name="muted")
         self.others = WrapLabel()
@@ -51,6 +52,7 @@ class FailuresBox(Folded):
 
     def set_theme(self, theme: Theme) -> None:
         """Take over the theme's colours."""
+        self._theme = theme
         self.pictures.set_theme(theme)
 
     def refresh(self) -> None:
@@ -74,7 +76,9 @@ class FailuresBox(Folded):
                 )
         self.said.setText("\n".join(said))
         self.others.setVisible(len(found.answers) > 1)
-        self.others.setText(side_by_side(found, self._session.palette))
+        palette = self._session.palette
+        shades = {name: readable(c, self._theme) for name, c in palette.items()}
+        self.others.setText(side_by_side(found, shades))
 
     def _shots(self, found: FailureModes) -> list[Shot]:
         answers = next(iter(found.answers.values()))

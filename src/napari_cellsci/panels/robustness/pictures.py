@@ -12,7 +12,7 @@ from qtpy.QtGui import QColor, QFont, QImage, QPainter, QPaintEvent, QResizeEven
 from qtpy.QtWidgets import QSizePolicy, QWidget
 
 from napari_cellsci.panels._pictures import to_image, to_pixels
-from napari_cellsci.panels._theme import RADIUS, Theme
+from napari_cellsci.panels._theme import RADIUS, Theme, readable
 
 _GAP, _LEAST, _MOST, _LINE = 6, 74, 132, 14
 
@@ -140,9 +140,10 @@ class PictureRow(QWidget):
         painter.setPen(QColor(self._theme.line))
         painter.drawRoundedRect(place, RADIUS / 2, RADIUS / 2)
         below = top + _LINE + edge
+        ink = readable(shot.color, self._theme) if shot.color else self._theme.text
         for words, color, y in (
             (shot.title, self._theme.muted, top),
-            (shot.first, shot.color or self._theme.text, below),
+            (shot.first, ink, below),
             (shot.second, self._theme.text, below + _LINE),
         ):
             painter.setPen(QColor(color))

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from qtpy.QtCore import QEvent, QPointF, QRectF, QSize, Qt, Signal
 from qtpy.QtGui import (
     QColor,
+    QFont,
+    QFontMetricsF,
     QHelpEvent,
     QKeyEvent,
     QMouseEvent,
@@ -23,9 +25,10 @@ from napari_cellsci.panels.score.legend import draw_sign, shapes_of
 from napari_cellsci.viewer.asked import OUTSIDE, UNCERTAIN, Asked
 from napari_cellsci.viewer.scores import ClassRow
 
-LINE, SIGN, ROOM, NAMES = 24, 12, 26, 44
-"""Height of a row, edge of a sign, width of a column that is enough, and the least
-width of the names (px)."""
+LINE, SIGN, NAMES = 24, 12, 44
+"""Height of a row, edge of a sign, and the least width of the names (px)."""
+AIR, SMALL = 6, 9
+"""What parts numbers, and their height where columns are narrow (px)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,8 +152,20 @@ class MatrixView(QWidget):
         measures = self.fontMetrics()
         widest = max(map(measures.horizontalAdvance, self._matrix.rows), default=0)
         wanted = SIGN + 8.0 + widest
-        names = min(wanted, max(self.width() - n * ROOM, NAMES))
+        # Rather smaller numbers than names that are cut off.
+        small = QFontMetricsF(self._narrow())
+        least = max(self._widest(small) + AIR, SIGN + AIR)
+        names = min(wanted, max(self.width() - n * least, NAMES))
         return names, max((self.width() - names) / n, 1.0)
+
+    def _narrow(self) -> QFont:
+        font = QFont(self.font())
+        font.setPixelSize(SMALL)
+        return font
+
+    def _widest(self, measures: QFontMetricsF) -> float:
+        numbers = [place.text for line in self._matrix.places for place in line]
+        return max(map(measures.horizontalAdvance, numbers), default=0.0)
 
     def rect_of(self, row: int, column: int) -> QRectF:
         """Return where a number stands; row −1 holds the heads of the columns."""
@@ -178,13 +193,9 @@ class MatrixView(QWidget):
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         self._paint_heads(painter, theme)
         left, wide = self._columns()
-        if wide < 0.8 * ROOM:
-            # Numbers of many classes keep apart in a narrow panel.
-            font = painter.font()
-            font.setPixelSize(9)
-            self._small = font
-        else:
-            self._small = painter.font()
+        # Numbers of many classes keep apart in a narrow panel.
+        fits = wide >= self._widest(QFontMetricsF(painter.font())) + AIR
+        self._small = painter.font() if fits else self._narrow()
         for r, (name, line) in enumerate(
             zip(self._matrix.rows, self._matrix.places, strict=True)
         ):

@@ -29,7 +29,7 @@ from napari_cellsci.panels._parts import (
 )
 from napari_cellsci.panels._scroll import keep_scroll_bar
 from napari_cellsci.panels._source import SHIPPED
-from napari_cellsci.panels._theme import STEP
+from napari_cellsci.panels._theme import STEP, readable
 from napari_cellsci.panels.score.counts import CountGrid
 from napari_cellsci.panels.score.legend import Legend, LegendState
 from napari_cellsci.panels.score.matrix import MatrixView, matrix_of
@@ -341,15 +341,9 @@ class ScorePanel(PanelBase):
             sign = f"{sign_of(words, palette)} " if known else ""
             sign = sign or {"out-of-distribution": "◌ "}.get(words, "   ")
             color = palette.get(words) if words != "blank" else None
-            shade = None if color is None else self._readable(color)
+            shade = None if color is None else readable(color, self.theme)
             lines.append((sign + words, number, shade))
         self.count_grid.fill(lines)
-
-    def _readable(self, color: str) -> str:
-        from napari_cellsci.panels._theme import mix
-
-        ink, part = ("#FFFFFF", 0.35) if self.theme.dark else ("#000000", 0.3)
-        return mix(color, ink, part)
 
     def _fill_called(self) -> None:
         scores, project = self.session.scores, self.session.project
@@ -389,7 +383,7 @@ class ScorePanel(PanelBase):
         if project is not None:
             names = [project.labels.called_now(name) for name in names]
         colors: list[str | None] = [
-            self._readable(self.session.palette.get(name, self.theme.text))
+            readable(self.session.palette.get(name, self.theme.text), self.theme)
             for name in names
         ]
         rows = class_rows(report, names, self.session.palette)
