@@ -141,10 +141,9 @@ def _left_out(count: int) -> list[str]:
     if not count:
         return []
     one = count == 1
-    return [
-        f"{count} classifier{' tells' if one else 's tell'} other classes apart than "
-        f"the newest one, and {'is' if one else 'are'} left out."
-    ]
+    who = f"{count} classifier tells" if one else f"{count} classifiers tell"
+    what = f"other classes apart than the newest one, and {'is' if one else 'are'}"
+    return [f"{who} {what} left out."]
 
 
 def _row(bench: Bench, bundle: Bundle) -> Row:
