@@ -9,8 +9,13 @@ import tifffile
 from napari_cellsci.cells.spec import CropSpec
 from napari_cellsci.cells.steps import NAMED, pipelines_of
 from napari_cellsci.panels._jobs import JobState
-from napari_cellsci.panels.cells.normalise_box import TITLES, round_numbers
-from napari_cellsci.panels.cells.normalising import NormalisingView
+from napari_cellsci.panels._theme import theme_of
+from napari_cellsci.panels.cells.normalise_box import (
+    TITLES,
+    HistogramPlot,
+    round_numbers,
+)
+from napari_cellsci.panels.cells.normalising import Histogram, NormalisingView
 from napari_cellsci.panels.cells.panel import CellsPanel
 
 SIZE = 32
@@ -67,6 +72,33 @@ def test_few_round_numbers_stand_below_a_histogram(low, high, marks):
 
 def test_every_named_normalisation_is_offered():
     assert set(NAMED) <= set(TITLES)
+
+
+@pytest.mark.gui
+@pytest.mark.parametrize("width", [90, 170, 400])
+def test_numbers_below_a_histogram_do_not_touch(qtbot, width):
+    plot = HistogramPlot(theme_of(None))
+    qtbot.addWidget(plot)
+    edges = np.linspace(33_250, 34_900, 41)
+    plot.show_histogram(Histogram(np.ones(40, int), edges))
+    plot.resize(width, plot.height())
+    plot._write_marks()
+    [marks] = plot.getAxis("bottom")._tickLevels
+    pixel = width / (1.12 * (edges[-1] - edges[0]))
+    places = [value * pixel for value, _ in marks]
+    wide = plot.fontMetrics().horizontalAdvance("33500")
+    assert marks
+    assert all(np.diff(places) > wide)
+
+
+def test_grey_levels_of_a_camera_keep_their_digits():
+    crops = _crops()[:, :1] + np.uint16(33_000)
+    spec = CropSpec(
+        fov_px=SIZE, size=SIZE, channels=(0,), steps=pipelines_of(("fluorescence",))
+    )
+    words = NormalisingView.of(crops, spec).channels[0].words
+    assert "33,799" in words
+    assert "e+" not in words
 
 
 @pytest.fixture

@@ -3,7 +3,13 @@
 from __future__ import annotations
 
 from qtpy.QtCore import QObject, Signal
-from qtpy.QtWidgets import QComboBox, QHBoxLayout, QLineEdit, QWidget
+from qtpy.QtWidgets import (
+    QComboBox,
+    QDoubleSpinBox,
+    QHBoxLayout,
+    QLineEdit,
+    QWidget,
+)
 
 from napari_cellsci.cells.spec import PAPER_FOV_UM
 from napari_cellsci.panels._parts import advanced_section, new_form
@@ -44,6 +50,8 @@ class CropFields(QObject):
         self.fov.setSpecialValueText("")
         self.fov.setRange(0.1, 10_000)
         self.fov.setValue(PAPER_FOV_UM)
+        # Beside its unit there is no room for them in a narrow panel.
+        self.fov.setButtonSymbols(QDoubleSpinBox.ButtonSymbols.NoButtons)
         self.fov_unit = QComboBox()
         self.fov_unit.addItems(["µm", "px"])
         self.fov_unit.setToolTip("Unit of the field of view")

@@ -131,7 +131,9 @@ class NormaliseBox(QWidget):
         """Offer a choice for each of some channels; what was chosen stays."""
         while len(self.views) > len(channels):
             self.combos.pop()
-            self.views.pop().deleteLater()
+            view = self.views.pop()
+            view.hide()
+            view.deleteLater()
         while len(self.views) < len(channels):
             view = ChannelBox(self._theme)
             if self.combos:  # what was chosen for one counts for all
@@ -275,6 +277,7 @@ class HistogramPlot(pg.PlotWidget):
         self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
         self.setAccessibleName("Histogram of pixels")
         self._marks: list[float] = []
+        self._span = 1.0
         self._curve = pg.PlotCurveItem([0, 1], [0], stepMode="center", fillLevel=0)
         self.addItem(self._curve)
         self.set_theme(theme)
@@ -292,12 +295,15 @@ class HistogramPlot(pg.PlotWidget):
         self.setXRange(float(edges[0]), float(edges[-1]), padding=0.06)
         self.setYRange(0, top, padding=0)
         self._marks = round_numbers(float(edges[0]), float(edges[-1]))
+        self._span = 1.12 * float(edges[-1] - edges[0])
         self._write_marks()
 
     def _write_marks(self) -> None:
         """Write the numbers below, fewer where they would touch."""
-        marks, letters = self._marks, sum(len(f"{mark:g}") for mark in self._marks)
-        if len(marks) > 2 and letters * LETTER > self.width():
+        marks = self._marks
+        longest = max((len(f"{mark:g}") for mark in marks), default=0)
+        room = (longest + 1) * LETTER * self._span / max(self.width(), 1)
+        while len(marks) > 1 and marks[1] - marks[0] < room:
             marks = marks[::2]
         self.getAxis("bottom").setTicks([[(mark, f"{mark:g}") for mark in marks]])
 

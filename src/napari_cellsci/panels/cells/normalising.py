@@ -125,12 +125,17 @@ def told(pipeline: Pipeline) -> str:
         if isinstance(step, Background) and step.deviation is not None:
             words.append(
                 f"cells lie on {step.cells.mean():.0%} of the positions, where crops "
-                f"vary by {step.found:.3g} or more"
+                f"vary by {_grey(step.found)} or more"
             )
         if isinstance(step, Dots) and step.means is not None:
             means = np.exp(step.means) if logs else np.array(step.means)
-            found = ", ".join(f"{mean:.3g}" for mean in means)
+            found = ", ".join(map(_grey, means))
             words.append(f"components at {found}; the last becomes the middle")
         if isinstance(step, ZScore):
             words.append("each crop by its own mean and deviation")
     return "; ".join(words)
+
+
+def _grey(value: float) -> str:
+    """Write grey levels; of a camera's large ones every digit tells."""
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
