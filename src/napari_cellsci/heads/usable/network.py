@@ -102,6 +102,8 @@ class FilterNet(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the logit of being usable (n,) of normalised crops (n, C, S, S)."""
+        # Channels last halves what convolutions of so few channels cost on a CPU.
+        x = x.contiguous(memory_format=torch.channels_last)
         # The maximum first: it commutes with ReLU and leaves a quarter to compute.
         x = F.relu(F.max_pool2d(self.first(x), 2))
         x = F.relu(F.max_pool2d(self.second(x), 2))
@@ -144,7 +146,7 @@ def train_network(
     y = np.asarray(usable, np.int64)
     weights = class_weights(y, 2, config.balanced)
     network = FilterNet(spec.n_channels, spec.size, dropout=config.dropout, seed=seed)
-    optimiser = torch.optim.Adam(network.parameters(), config.learning_rate)
+    optimiser = torch.optim.Adam(network.parameters(), config.learning_rate, fused=True)
     stream = CellStream(np.arange(len(y)), random_streams(seed)[1], N_VIEWS)
     network.train()
     for step in range(1, config.steps + 1):
