@@ -181,3 +181,21 @@ def test_two_windows_search_the_same_project_at_once(
             bundle = opened.bundle(name)
             assert bundle.record["inputs"] == read
             assert len(opened.score(name).table) == len(opened.cells)
+
+
+def test_formulas_tell_the_classes_of_the_classifier_they_are_found_from(
+    project: Path,
+) -> None:
+    with Project.open(project) as opened:
+        two = opened.classes
+        opened.labels.add_class("other", trained=True)
+        rows = opened.labels.as_series().index
+        opened.labels.set_many(rows[::3].tolist(), "other")
+        first = {"models": 2, "min_steps": 60, "epochs": 1}
+        opened.train_head(2, name="three", **first)
+        opened.labels.use_class("other", False)
+        assert opened.classes == two
+        chosen = opened.discover(source="three", inputs=["z1"], runs=1)
+        assert chosen.classes == (*two, "other")
+        usual = opened.discover(inputs=["z1"], runs=1)
+        assert usual.classes == two

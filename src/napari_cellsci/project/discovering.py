@@ -57,9 +57,9 @@ def discover(
     token: CancelToken | None,
 ) -> Bundle:
     """Search for formulas; see `Project.discover`."""
-    cells = labelled_cells(bench, labels)
-    classes = cells.classes
     model = _model(bench, config, source, encoder, on_event)
+    cells = labelled_cells(bench, labels, _classes(labels, model, source is not None))
+    classes = cells.classes
     code = _encoder(bench, encoder, model)
     name = free_name(bench, "bundles", name, "scheme4")
     chosen = chosen_inputs(bench, code, inputs, model, on_event)
@@ -140,6 +140,19 @@ def _model(
             "none: train one first (`cellsci train-head PROJECT --scheme 3`)."
         )
     return None
+
+
+def _classes(labels: Labels, model: Bundle | None, chosen: bool) -> list[str] | None:
+    """Return the classes of the classifier that is followed; None for the project's.
+
+    One that was chosen is followed in its classes if the project knows them all, any
+    other one in the order of its classes if they are the project's.
+    """
+    labels.refresh()
+    names = [] if model is None else [labels.called_now(n) for n in model.classes]
+    trained = {known.name for known in labels.classes if known.position is not None}
+    told = set(names)
+    return names if (chosen and told <= set(labels.names)) or told == trained else None
 
 
 def _encoder(bench: Bench, wanted: EncoderLike, model: Bundle | None) -> Encoder:

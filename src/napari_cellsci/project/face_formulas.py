@@ -51,8 +51,8 @@ class FormulasFace:
             Hinge loss on the labels, or mean squared error to the scores of `source`.
         operators : {"paper", "plain"}
         source : str, path or Bundle, optional
-            A classifier of scheme 3 or 2, whose latents and scores are taken; by
-            default the newest sparse one.
+            A classifier of scheme 3 or 2, whose latents, scores and classes are taken;
+            by default the newest sparse one, and the project's classes.
         inputs : sequence of int or str, optional
             Latents that formulas may read; by default those that at least half of the
             sparse heads read.

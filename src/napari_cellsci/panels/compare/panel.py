@@ -32,7 +32,7 @@ from napari_cellsci.panels._base import PanelBase
 from napari_cellsci.panels._jobs import JobState
 from napari_cellsci.panels._parts import RunLine, WrapLabel, heading, new_form
 from napari_cellsci.panels._scroll import keep_scroll_bar
-from napari_cellsci.panels._theme import STEP
+from napari_cellsci.panels._theme import STEP, readable
 from napari_cellsci.panels.compare.consensus import ConsensusBars
 from napari_cellsci.panels.compare.plot import ModelPlot, paint_marker
 from napari_cellsci.panels.compare.service import CompareService
@@ -241,7 +241,7 @@ class ComparePanel(PanelBase):
         if gathered is None:
             return
         titles, rows = table(gathered)
-        colors = [shade(i) for i in range(len(rows))]
+        colors = [readable(shade(i), self.theme) for i in range(len(rows))]
         self.table.fill([(title, TIPS[title]) for title in titles], rows, colors)
         self.table.setFixedHeight(self.table.height() + 16)
         compared = gathered.comparison

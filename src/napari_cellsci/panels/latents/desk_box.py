@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from qtpy.QtCore import Qt, Signal
+from qtpy.QtGui import QResizeEvent
 from qtpy.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
 
 from napari_cellsci.panels._choice import Choice, ChoiceBox
@@ -23,7 +24,9 @@ if TYPE_CHECKING:
     from napari_cellsci.viewer.session import Session
 
 PICTURE, SMALLER = 124, 84
-"""Edges of the large picture (px), and of that in a low panel."""
+"""Edges of the large picture (px), and of that in a low or narrow panel."""
+NARROW = 280
+"""Width (px) below which a panel is narrow."""
 CAPTION = 24
 ALL = "all"
 
@@ -80,8 +83,14 @@ class DeskBox(QWidget):
 
     def make_low(self, low: bool) -> None:
         """Leave more of the height to what lies below, or less."""
-        edge = SMALLER if low else PICTURE
+        self._low = low
+        edge = SMALLER if low or self.width() < NARROW else PICTURE
         self.picture.setFixedSize(edge, edge + CAPTION)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Leave room for what stands beside the picture."""
+        super().resizeEvent(event)
+        self.make_low(self._low)
 
     def set_theme(self, theme: Theme) -> None:
         """Take over the theme's colours."""
