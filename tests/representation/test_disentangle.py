@@ -10,8 +10,9 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.stats import ortho_group, spearmanr
-from sklearn.linear_model import LinearRegression
+from scipy.stats import entropy, ortho_group, spearmanr
+from sklearn.ensemble import GradientBoostingRegressor
+from sklearn.linear_model import LassoCV, LinearRegression
 from sklearn.metrics import mutual_info_score
 
 from napari_cellsci.errors import InputError
@@ -133,14 +134,59 @@ def test_sap_equals_the_gap_of_two_regressions(v: np.ndarray) -> None:
     assert sap(z, {"y": y}).score == pytest.approx(first - second)
 
 
+def dci_of(importance: np.ndarray) -> tuple[float, float]:
+    """D and C of importances (D, K), as disentanglement_lib computes them.
+
+    Locatello et al. 2019 after Eastwood & Williams 2018: one minus the entropy of each
+    row (column) in units of its largest, weighted by the share of the importance.
+    """
+    rows = 1 - entropy(importance.T + 1e-11, base=importance.shape[1])
+    columns = 1 - entropy(importance + 1e-11, base=importance.shape[0])
+    share = importance / importance.sum()
+    return float(rows @ share.sum(1)), float(columns @ share.sum(0))
+
+
+def by_boosting(z: np.ndarray, v: np.ndarray) -> np.ndarray:
+    """Importances as in disentanglement_lib: of impurity, in boosted trees."""
+    trees = GradientBoostingRegressor(n_estimators=60, subsample=0.5, random_state=0)
+    return np.stack([trees.fit(z, y).feature_importances_ for y in v.T], 1)
+
+
+def by_lasso(z: np.ndarray, v: np.ndarray) -> np.ndarray:
+    """Importances as in Eastwood & Williams: sizes of the weights of a lasso."""
+    z = (z - z.mean(0)) / z.std(0)
+    return np.abs(np.stack([LassoCV(cv=3).fit(z, y).coef_ for y in v.T], 1))
+
+
 def test_dci_follows_from_its_importances(v: np.ndarray) -> None:
-    found = dci(turned(v), named(v))
-    r = found.importance
-    rows = r / r.sum(1, keepdims=True)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        entropy = -np.nansum(rows * np.log(rows), 1) / np.log(K)
-    expected = ((1 - entropy) * r.sum(1) / r.sum()).sum()
-    assert found.disentanglement == pytest.approx(expected)
+    wide = np.hstack([turned(v), v[:, :2]])
+    found = dci(wide, named(v))
+    expected = dci_of(found.importance)
+    assert (found.disentanglement, found.completeness) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("code", ["a pair turned by 20°", "turned", "twice"])
+def test_dci_is_near_that_of_sklearns_boosted_trees(v: np.ndarray, code: str) -> None:
+    turn = np.eye(K)
+    cos, sin = np.cos(0.35), np.sin(0.35)
+    turn[:2, :2] = [[cos, -sin], [sin, cos]]
+    codes = {
+        "a pair turned by 20°": v @ turn,
+        "turned": turned(v),
+        "twice": np.hstack([v, -(v**3)]),
+    }
+    found, expected = dci(codes[code], named(v)), dci_of(by_boosting(codes[code], v))
+    scores = (found.disentanglement, found.completeness)
+    assert scores == pytest.approx(expected, abs=0.04)
+
+
+def test_dci_is_that_of_sklearns_lasso_where_latents_are_noisy(v: np.ndarray) -> None:
+    """Impurity counts what trees learn of noise; weights and unseen cells do not."""
+    noisy = v + np.random.default_rng(1).normal(0, 0.7, v.shape)
+    found, expected = dci(noisy, named(v)), dci_of(by_lasso(noisy, v))
+    scores = (found.disentanglement, found.completeness)
+    assert scores == pytest.approx(expected, abs=0.04)
+    assert dci_of(by_boosting(noisy, v))[0] < scores[0] - 0.1
 
 
 def test_noise_is_no_disentanglement(v: np.ndarray) -> None:
