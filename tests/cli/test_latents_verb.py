@@ -36,6 +36,7 @@ def test_a_table_says_what_the_latents_are(run: Run, project: Path) -> None:
     assert "cells looked at; measured: area" in lines[-1]
     table = [line for line in lines if line.startswith((" z", "       "))]
     assert max(map(len, table)) <= 132
+    assert "latents active; total correlation" in done.stdout
     assert done.stdout == run("latents", project, "--encoder", "shipped").stdout
 
 
@@ -46,6 +47,7 @@ def test_machines_get_the_atlas(ask: Ask, project: Path, bundle: Path) -> None:
         *("z0", "z1", "z2", "z3")
     }
     assert told["output"] == []
+    assert told["over_seeds"] == {"encoders": [], "udr": None}
 
 
 def test_latents_are_named(run: Run, ask: Ask, project: Path) -> None:

@@ -213,6 +213,31 @@ def test_every_colour_has_a_key(
     assert state.note or state.palette or any(state.ends)
 
 
+def test_under_a_bar_of_scores_stand_the_shapes_of_further_classes(
+    shown: LatentMapPanel, session: Session
+) -> None:
+    labels = session.project.labels
+    line = shown.key.sizeHint().height()
+    labels.set_many([0, 1], "metaphase")
+    assert not shown.key._state.palette
+    labels.add_class("anaphase")
+    labels.set_many([2, 3], "anaphase")
+    shown.refresh()
+    state = shown.key._state
+    assert all(state.ends)
+    assert list(state.palette) == ["anaphase"]
+    assert state.shapes["anaphase"] == "diamond"
+    assert shown.key.sizeHint().height() == 2 * line
+    assert "anaphase" in shown.key.toolTip()
+
+
+def test_a_narrow_map_leaves_its_boxes_their_place(shown: LatentMapPanel) -> None:
+    assert shown.colour_word.isVisible()
+    shown.resize(260, 520)
+    assert not shown.colour_word.isVisible()
+    assert shown.color_box.width() > 60
+
+
 def test_axes_are_chosen_swapped_and_kept_for_the_next_panel(
     shown: LatentMapPanel, session: Session, dock: Callable[[type], Any]
 ) -> None:

@@ -13,9 +13,11 @@ import pytest
 from qtpy.QtCore import QEvent, QPoint, Qt
 from qtpy.QtWidgets import QApplication
 
+from napari_cellsci.panels._choice import Choice, ChoiceBox
 from napari_cellsci.panels.latent_map.service import MapService
 from napari_cellsci.panels.latents import words
 from napari_cellsci.panels.latents.delegate import zones_of
+from napari_cellsci.panels.latents.desk_box import PICTURE, SMALLER, DeskBox
 from napari_cellsci.panels.latents.model import FOLD
 from napari_cellsci.panels.latents.panel import LatentsPanel
 from napari_cellsci.panels.latents.service import LatentService
@@ -332,6 +334,36 @@ def test_the_card_says_whose_names_there_are_and_how_many_wait(
     named = words.describe(mine[1])
     assert "Named with the encoder" in named
     assert "F2" in named
+
+
+def test_a_narrow_desk_shows_all_of_its_boxes(session: Session, qtbot: Any) -> None:
+    box = DeskBox(session)
+    qtbot.addWidget(box)
+    box.show()
+    box.resize(340, 160)
+    assert box.picture.width() == PICTURE
+    box.resize(242, 160)
+    assert box.picture.width() == SMALLER
+    qtbot.waitUntil(lambda: box.minimumSizeHint().width() <= 242, timeout=9_000)
+    box.resize(242, 160)
+    box.layout().activate()
+    assert box.reset.geometry().right() <= box.width() == 242
+    assert box.start_box.width() > 60
+
+
+def test_a_choice_that_does_not_fit_ends_with_an_ellipsis(qtbot: Any) -> None:
+    box = ChoiceBox("What is shown")
+    qtbot.addWidget(box)
+    box.offer([[Choice("a", "neighbours along the diagonals z13")]], "a")
+    box.resize(90, 24)
+    narrow = box.grab().toImage()
+    box.offer([[Choice("b", "neighbours along the axes z12")]], "b")
+    # What is cut off differs: both look the same.
+    assert box.grab().toImage() == narrow
+    box.resize(400, 24)
+    wide = box.grab().toImage()
+    box.offer([[Choice("a", "neighbours along the diagonals z13")]], "a")
+    assert box.grab().toImage() != wide
 
 
 def test_a_latent_is_put_on_the_map_from_here(

@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import sqlite3
+from copy import deepcopy
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,12 +12,22 @@ from typing import Any
 import numpy as np
 import pytest
 import tifffile
+import torch
 
 from napari_cellsci.errors import BundleError, InputError
-from napari_cellsci.project import Bundle, Project, bundle_storage, latent_atlas
+from napari_cellsci.project import (
+    Bundle,
+    Project,
+    bundle_storage,
+    latent_atlas,
+    models,
+)
 from napari_cellsci.project.bundles import shipped_bundle
 from napari_cellsci.project.store import FILE_NAME, Store
 from napari_cellsci.representation.atlas import LatentAtlas
+from napari_cellsci.representation.config import EncoderConfig
+from napari_cellsci.representation.disentangle import udr
+from napari_cellsci.representation.encoder import Encoder
 from napari_cellsci.representation.storage import write_model
 from napari_cellsci.representation.vocabulary import FACTORS, FLOW_FACTORS
 from napari_cellsci.tasks import Cancelled, CancelToken, Done, Progress
@@ -173,6 +184,28 @@ def test_a_single_cell_is_described(tmp_path: Path) -> None:
 
 
 # --- names travel in bundles ---------------------------------------------------------
+
+
+def test_encoders_that_differ_in_their_seed_are_compared(ready: Project) -> None:
+    assert ready.latents_over_seeds().udr is None
+    assert ready.latents_over_seeds("shipped").encoders == ()
+    mine = ready.encoder()
+    network = deepcopy(mine.network)
+    with torch.no_grad():
+        for weights in network.parameters():
+            weights.mul_(1.3)
+    for name, changed in (("seed", 9), ("beta", 9.0)):
+        config = EncoderConfig.from_dict({**mine.config.to_dict(), name: changed})
+        weights.data.add_(0.01)  # the hash is that of the weights
+        other = Encoder(mine.spec, config, deepcopy(network), mine.record)
+        models.add_encoder(ready._bench, f"other-{name}", other, aside=True)
+    found = ready.latents_over_seeds()
+    assert found.encoders == ("other-seed",)
+    both = [ready.encoder(name) for name in (None, "other-seed")]
+    codes = [ready.latents(encoder) for encoder in both]
+    alike = udr(codes, [encoder.active for encoder in both])
+    assert found.udr == pytest.approx(float(alike[0]))
+    assert found.to_dict() == {"encoders": ["other-seed"], "udr": found.udr}
 
 
 def test_names_travel_in_bundles(ready: Project, simulated: Path) -> None:

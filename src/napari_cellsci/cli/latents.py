@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from napari_cellsci.cli.talk import Json, ProjectFolder, Talk, talking, use_threads
+from napari_cellsci.cli.talk import Json, ProjectFolder, talking, use_threads
 
 if TYPE_CHECKING:
     from napari_cellsci.project import Project
+    from napari_cellsci.project.latent_seeds import OverSeeds
     from napari_cellsci.representation.atlas import LatentAtlas, LatentInfo
 
 _WIDTH = 132
@@ -72,9 +73,16 @@ def latents(
             atlas = opened.latent_atlas(
                 source, on_event=talk.on_event, token=talk.token
             )
+            seeds = opened.latents_over_seeds(
+                source, on_event=talk.on_event, token=talk.token
+            )
             written = [] if output is None else _write(opened, source, atlas, output)
-        values = {**atlas.to_json(), "output": [str(path) for path in written]}
-        talk.result(values, "" if as_json else _told(talk, atlas, written))
+        values = {
+            **atlas.to_json(),
+            "over_seeds": seeds.to_dict(),
+            "output": [str(path) for path in written],
+        }
+        talk.result(values, "" if as_json else _told(atlas, seeds, written))
 
 
 def _new_name(text: str) -> tuple[int, str | None]:
@@ -120,9 +128,10 @@ def _write(
     return written
 
 
-def _told(talk: Talk, atlas: LatentAtlas, written: Sequence[Path]) -> str:
+def _told(atlas: LatentAtlas, seeds: OverSeeds, written: Sequence[Path]) -> str:
     """Return the table and what is to be said below it."""
     lines = [_table(atlas)] if atlas.active else []
+    lines.append(_active(atlas, seeds))
     silent = " ".join(info.symbol for info in sorted_by_number(atlas.inactive))
     if silent:
         lines.append(f"{len(atlas.inactive)} latents carry nothing: {silent}")
@@ -130,10 +139,9 @@ def _told(talk: Talk, atlas: LatentAtlas, written: Sequence[Path]) -> str:
     if unnamed:
         lines.append("Without a name, since the two witnesses do not agree:")
         lines += [f"  {info.symbol}  {info.note}" for info in unnamed]
-    doubted = [info for info in atlas.active if _is_doubted(info)]
-    if doubted:
+    if atlas.doubted:
         lines.append("Named with the encoder; these cells do not say the same:")
-        lines += [f"  {info.label}  {info.note}" for info in doubted]
+        lines += [f"  {info.label}  {info.note}" for info in atlas.doubted]
     lines.append(_evidence(atlas))
     if written:
         files = ", ".join(path.name for path in written)
@@ -141,21 +149,21 @@ def _told(talk: Talk, atlas: LatentAtlas, written: Sequence[Path]) -> str:
     return "\n".join(lines)
 
 
-def _is_doubted(info: LatentInfo) -> bool:
-    """Whether a name came with the encoder that these cells would not give."""
-    if info.named_by != "bundle" or info.name is None:
-        return False
-    moved = info.found is not None and info.found.category != info.category
-    return moved or info.suggestion not in (None, info.name) or _is_disputed(info)
-
-
-def _is_disputed(info: LatentInfo) -> bool:
-    return info.best is not None and info.suggestion is None
-
-
 def sorted_by_number(infos: Sequence[LatentInfo]) -> list[LatentInfo]:
     """Return latents in the order of the code."""
     return sorted(infos, key=lambda info: info.index)
+
+
+def _active(atlas: LatentAtlas, seeds: OverSeeds) -> str:
+    """Return how many latents are active, how independent and how stable they are."""
+    told = f"{len(atlas.active)} of {len(atlas)} latents active"
+    together = atlas.total_correlation
+    if together == together:
+        told += f"; total correlation {together:.2f} nats (0: they vary independently)"
+    if seeds.udr is not None:
+        others = ", ".join(seeds.encoders)
+        told += f"; like those of other seeds ({others}): UDR {seeds.udr:.2f}"
+    return f"{told}."
 
 
 def _evidence(atlas: LatentAtlas) -> str:

@@ -8,6 +8,7 @@ from napari_cellsci.project.bench import Bench
 from napari_cellsci.tasks import CancelToken, OnEvent, ignore
 
 if TYPE_CHECKING:
+    from napari_cellsci.project.latent_seeds import OverSeeds
     from napari_cellsci.representation.atlas import LatentAtlas
     from napari_cellsci.representation.encoder import Encoder
 
@@ -61,6 +62,39 @@ class LatentsFace:
         from napari_cellsci.project.latent_atlas import latent_atlas
 
         return latent_atlas(self._bench, encoder, on_event, token)
+
+    def latents_over_seeds(
+        self,
+        encoder: Any = None,
+        *,
+        on_event: OnEvent = ignore,
+        token: CancelToken | None = None,
+    ) -> OverSeeds:
+        """Compare the latents with those of encoders that differ in their seed alone.
+
+        Disentangled latents are the same ones whatever the seed. Train the same
+        settings again with another seed (`Project.train_encoder`, ``seed``) to know.
+
+        Parameters
+        ----------
+        encoder : str, path, Bundle or Encoder, optional
+            As in `find_encoder`.
+        on_event, token
+            Cells without latents are encoded first.
+
+        Returns
+        -------
+        OverSeeds
+            Names of the others, and the UDR; None if there are no others.
+
+        Raises
+        ------
+        InputError
+            If there is no such encoder, or nothing varies in a code.
+        """
+        from napari_cellsci.project.latent_seeds import over_seeds
+
+        return over_seeds(self._bench, self.find_encoder(encoder), on_event, token)
 
     def rename_latent(
         self, index: int, name: str | None, encoder: Any = None

@@ -43,7 +43,7 @@ MOST_CROPS = 512
 """Cells whose crops are looked at."""
 LEAST_FRAMES = 64
 """Frames that cells are taken from, if there are as many."""
-_RECIPE = 5
+_RECIPE = 6
 """Counts up when the same data would be described otherwise."""
 
 

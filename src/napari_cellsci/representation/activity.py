@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 _CHUNK = 64
 
 
-@torch.inference_mode()
 def nats(
     encoder: Encoder, crops: CropArray, rows: Rows, token: CancelToken | None = None
 ) -> NDArray[np.float64]:
@@ -38,8 +37,16 @@ def nats(
     Cancelled
         If the token asks for it.
     """
+    return nats_and_noise(encoder, crops, rows, token)[0]
+
+
+@torch.inference_mode()
+def nats_and_noise(
+    encoder: Encoder, crops: CropArray, rows: Rows, token: CancelToken | None = None
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return what each latent carries (D,), and the mean variance of its posterior."""
     if not len(rows):
-        return np.zeros(encoder.config.latent)
+        return np.zeros(encoder.config.latent), np.ones(encoder.config.latent)
     parts = []
     for start in range(0, len(rows), _CHUNK):
         if token is not None:
@@ -47,4 +54,5 @@ def nats(
         x = encoder.normalise(read_rows(crops, rows[start : start + _CHUNK]))
         parts.append(encoder.network.encoder(x))
     mu, logvar = (torch.cat(part).cpu().double() for part in zip(*parts, strict=True))
-    return np.asarray(information(encoder.config, mu, logvar))
+    noise = logvar.exp().expand(len(mu), -1).mean(0).numpy()
+    return np.asarray(information(encoder.config, mu, logvar)), noise

@@ -189,6 +189,9 @@ class LatentAtlas:
         Part of the variance of the latents of turned crops that is a linear function
         of the latents of the crops themselves, in cells held out; 1 means that the
         code knows how to turn.
+    total_correlation : float
+        Gaussian total correlation of the active latents (nats, `losses.gaussian_tc`):
+        0 if they vary independently. NaN if it is not known.
     """
 
     encoder: str
@@ -196,6 +199,7 @@ class LatentAtlas:
     n_cells: int = 0
     measured: tuple[str, ...] = ()
     equivariance: float = math.nan
+    total_correlation: float = math.nan
 
     def __len__(self) -> int:
         return len(self.latents)
@@ -232,6 +236,11 @@ class LatentAtlas:
         """Names by number, of the latents that have one."""
         ordered = sorted(self.latents, key=lambda info: info.index)
         return {info.index: info.name for info in ordered if info.name is not None}
+
+    @property
+    def doubted(self) -> tuple[LatentInfo, ...]:
+        """The latents named with the encoder of which these cells say another thing."""
+        return tuple(info for info in self.active if _is_doubted(info))
 
     @cached_property
     def proposals(self) -> dict[int, str]:
@@ -307,6 +316,7 @@ class LatentAtlas:
                 n_cells=int(values["n_cells"]),
                 measured=tuple(values["measured"]),
                 equivariance=_number(values["equivariance"]),
+                total_correlation=_number(values.get("total_correlation")),
             )
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise InputError(f"This is no description of latents: {error}.") from error
@@ -360,6 +370,14 @@ def by_activity(kl: NDArray[Any], variance: NDArray[Any]) -> list[int]:
     """Return the latents' numbers, most active first: by nats, then by variance."""
     order = np.lexsort((np.arange(len(kl)), -np.asarray(variance), -np.asarray(kl)))
     return [int(index) for index in order]
+
+
+def _is_doubted(info: LatentInfo) -> bool:
+    if info.named_by != "bundle" or info.name is None:
+        return False
+    elsewhere = info.found is not None and info.found.category != info.category
+    said = info.suggestion or info.best  # the one without the other: no agreement
+    return elsewhere or (said is not None and info.suggestion != info.name)
 
 
 def _called(info: LatentInfo, names: Mapping[int, tuple[str, NamedBy]]) -> LatentInfo:

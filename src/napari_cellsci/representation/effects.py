@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_cellsci.representation.activity import nats
+from napari_cellsci.representation.activity import nats_and_noise
 from napari_cellsci.representation.motion import motions
 from napari_cellsci.representation.surroundings import (
     cell_region,
@@ -51,6 +51,8 @@ class Effects:
         inactive, or where no object can be told.
     motions : tuple of D dict
         Signed parts of its effect by flow (`motion.FLOWS`); empty if inactive.
+    noise : array (D,), optional
+        Variance of its posterior, mean over cells.
     """
 
     kl: Doubles
@@ -59,6 +61,7 @@ class Effects:
     even: float
     own: Doubles
     motions: tuple[dict[str, float], ...]
+    noise: Doubles | None = None
 
     @property
     def active(self) -> NDArray[np.bool_]:
@@ -98,7 +101,7 @@ def measure_effects(
         If the token asks for it.
     """
     token = token or CancelToken()
-    kl = nats(encoder, crops, np.arange(len(crops)), token)
+    kl, noise = nats_and_noise(encoder, crops, np.arange(len(crops)), token)
     if variance is None:
         variance = mu.astype(np.float64).var(axis=0)
     found = objects or objects_in(encoder.normalise(crops).cpu().numpy())
@@ -121,7 +124,7 @@ def measure_effects(
         on_event(Progress("Mapping effects", done, int(active.sum())))
     own[~active] = np.nan
     even = float(region.mean())
-    return Effects(kl, np.asarray(variance), centre, even, own, tuple(parts))
+    return Effects(kl, np.asarray(variance), centre, even, own, tuple(parts), noise)
 
 
 def _spread(n: int, most: int) -> NDArray[np.int64]:

@@ -39,6 +39,7 @@ from napari_cellsci.representation.atlas import (
     by_activity,
 )
 from napari_cellsci.representation.effects import Effects
+from napari_cellsci.representation.losses import gaussian_tc
 from napari_cellsci.representation.motion import leading_flow
 from napari_cellsci.representation.naming import LIKE, MIN_FLOW
 from napari_cellsci.representation.pairs import Pair, find_pairs
@@ -122,7 +123,17 @@ def describe_latents(
         n_cells=len(views),
         measured=witnesses.factors,
         equivariance=signature.equivariance(views[:, :, active], witnesses.groups),
+        total_correlation=_total_correlation(views[:, 0], active, effects),
     ).called({})
+
+
+def _total_correlation(
+    mu: NDArray[np.float32], active: NDArray[np.intp], effects: Effects
+) -> float:
+    """Return how far active latents vary together (nats); NaN if that is not known."""
+    if effects.noise is None or not len(active) or len(mu) <= len(active):
+        return math.nan
+    return gaussian_tc(mu[:, active], effects.noise[None, active])
 
 
 def _plain(index: int, effects: Effects) -> LatentInfo:

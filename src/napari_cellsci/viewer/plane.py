@@ -101,8 +101,19 @@ def _span(values: NDArray[np.float64]) -> tuple[float, float]:
 
 
 def ticks(low: float, high: float, most: int) -> tuple[list[float], int]:
-    """Return up to about `most` round numbers between two, and their decimals."""
-    rough = (high - low) / max(most, 1)
+    """Return up to about `most` round numbers between two, and their decimals.
+
+    Two or more if there is any room: a single number shows no scale.
+    """
+    found = _ticks(low, high, max(most, 1))
+    for more in range(max(most, 1) + 1, max(most, 1) + 4):
+        if len(found[0]) < 2:
+            found = _ticks(low, high, more)
+    return found
+
+
+def _ticks(low: float, high: float, most: int) -> tuple[list[float], int]:
+    rough = (high - low) / most
     power = 10.0 ** np.floor(np.log10(rough))
     step = next(s * power for s in _STEPS if s * power >= rough * (1 - 1e-9))
     first, last = int(np.ceil(low / step - 1e-9)), int(np.floor(high / step + 1e-9))

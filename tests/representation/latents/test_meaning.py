@@ -62,6 +62,20 @@ def test_two_witnesses_give_names(views: Views, shown: Any, painter: Any) -> Non
     assert "agree in 100%" in atlas[0].note
 
 
+def test_how_far_latents_vary_together(views: Views, shown: Any, painter: Any) -> None:
+    assert np.isnan(described(views, painter()).total_correlation)
+    noise = np.full(5, 0.2)
+    atlas = described(views, painter(), noise=noise)
+    c = np.cov(views[:, 0].T.astype(float), bias=True) + np.diag(noise)
+    r = c / np.sqrt(np.outer(c.diagonal(), c.diagonal()))
+    assert atlas.total_correlation == pytest.approx(-np.log(np.linalg.det(r)) / 2)
+    twins = views.copy()
+    twins[..., 1] = twins[..., 0]
+    atlas = described(twins, painter(), noise=noise)
+    assert atlas.total_correlation > 0.5
+    assert type(atlas).from_json(atlas.to_json()) == atlas
+
+
 def test_a_latent_upside_down_swaps_its_words(
     views: Views, shown: Any, painter: Any
 ) -> None:

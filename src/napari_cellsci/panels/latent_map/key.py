@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
-from qtpy.QtCore import QPointF, QRectF, QSize, Qt
+from qtpy.QtCore import QPointF, QRect, QRectF, QSize, Qt
 from qtpy.QtGui import QColor, QLinearGradient, QPainter, QPaintEvent
 from qtpy.QtWidgets import QSizePolicy, QWidget
 
@@ -33,7 +33,8 @@ class KeyState:
     scale : ScoreScale, optional
         Colours of a bar of scores; without it the bar runs through time.
     palette : mapping of str to str
-        Colours by class name, where there is no bar.
+        Colours by class name, where there is no bar; under a bar the classes beside the
+        two at its ends, whose shapes alone are meant.
     shapes : mapping of str to str
         Sign of a class by its name.
     note : str
@@ -48,7 +49,7 @@ class KeyState:
 
 
 class ColorKey(QWidget):
-    """One line: a colour bar with words at its ends, or named colours."""
+    """A colour bar with words at its ends, or named colours; further classes below."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -57,8 +58,14 @@ class ColorKey(QWidget):
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
 
     def sizeHint(self) -> QSize:
-        """Return the height of a line."""
-        return QSize(200, self.fontMetrics().height() + 4)
+        """Return the height of its lines."""
+        return QSize(200, self._line() * (2 if self._is_twofold() else 1))
+
+    def _line(self) -> int:
+        return self.fontMetrics().height() + 4
+
+    def _is_twofold(self) -> bool:
+        return any(self._state.ends) and bool(self._state.palette)
 
     def minimumSizeHint(self) -> QSize:
         """Leave the width free."""
@@ -72,16 +79,17 @@ class ColorKey(QWidget):
     def explain(self, state: KeyState) -> None:
         """Show another key."""
         self._state = state
+        self.updateGeometry()
         self.setToolTip(state.note or self._tip())
         self.update()
 
     def _tip(self) -> str:
+        words = "Cells that are not selected step back"
         if self._state.shapes:
-            return (
-                "Filled: labelled by a person; pale inside: predicted. "
-                "Cells that are not selected step back"
-            )
-        return "Cells that are not selected step back"
+            words = f"Filled: labelled by a person; pale inside: predicted. {words}"
+        if self._is_twofold():
+            words += f". Other classes: {', '.join(self._state.palette)}"
+        return words
 
     def paintEvent(self, event: QPaintEvent) -> None:
         """Paint the key."""
@@ -96,17 +104,20 @@ class ColorKey(QWidget):
             painter.drawText(self.rect(), _middle(), words)
         elif any(state.ends):
             self._paint_bar(painter, state)
+            painter.translate(0, self._line())
+            self._paint_classes(painter, state)
         else:
             self._paint_classes(painter, state)
 
     def _paint_bar(self, painter: QPainter, state: KeyState) -> None:
-        metrics, height = self.fontMetrics(), self.height()
+        metrics, height = self.fontMetrics(), self._line()
         left = metrics.horizontalAdvance(state.ends[0]) + 6
         right = self.width() - metrics.horizontalAdvance(state.ends[1]) - 6
         painter.setPen(self._ink)
-        painter.drawText(self.rect(), _middle(), state.ends[0])
+        place = QRect(0, 0, self.width(), height)
+        painter.drawText(place, _middle(), state.ends[0])
         flags = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
-        painter.drawText(self.rect(), int(flags.value), state.ends[1])
+        painter.drawText(place, int(flags.value), state.ends[1])
         if right - left < 20:
             return
         painter.setPen(Qt.PenStyle.NoPen)
@@ -118,15 +129,17 @@ class ColorKey(QWidget):
         painter.drawRoundedRect(bar, 2, 2)
 
     def _paint_classes(self, painter: QPainter, state: KeyState) -> None:
-        x, metrics, height = 0.0, self.fontMetrics(), self.height()
-        for name, color in state.palette.items():
+        x, metrics, height = 0.0, self.fontMetrics(), self._line()
+        for i, (name, color) in enumerate(state.palette.items(), start=1):
             wide = metrics.horizontalAdvance(name)
-            if x and x + SIGN + wide > self.width():
+            more = 0 if i == len(state.palette) else metrics.horizontalAdvance(" …")
+            if x and x + SIGN + 4 + wide + more > self.width():
                 painter.setPen(self._muted)
                 painter.drawText(QPointF(x, (height + metrics.ascent()) / 2 - 1), "…")
                 return
             place = QRectF(x, (height - SIGN) / 2, SIGN, SIGN)
-            draw_sign(painter, place, state.shapes.get(name, "disc"), color, True)
+            shown = self._ink.name() if any(state.ends) else color
+            draw_sign(painter, place, state.shapes.get(name, "disc"), shown, True)
             painter.setPen(self._ink)
             words = QRectF(x + SIGN + 4, 0, self.width() - x, height)
             painter.drawText(words, _middle(), name)
@@ -148,14 +161,24 @@ def key_of(session: Session, by: MapColor) -> KeyState:
     """Return what the colours of a map mean."""
     by = map_colors.usable(session, by)
     if by == "score" and session.scores is not None:
-        names = session.scores.names
-        return KeyState((f"● {names[0]}", f"{names[1]} ▲"), session.scale)
+        ends = session.scores.names[:2]
+        palette, shapes = _classes(session)
+        others = {name: color for name, color in palette.items() if name not in ends}
+        named = (f"● {ends[0]}", f"{ends[1]} ▲")
+        return KeyState(named, session.scale, palette=others, shapes=shapes)
     if by == "time":
         return KeyState(_first_and_last(session))
     if by == "track":
         return KeyState(note="Each track has its own colour")
     if by == "movie":
         return KeyState(palette=map_colors.movie_palette(session))
+    palette, shapes = _classes(session)
+    note = "" if palette else "No cell is labelled yet"
+    return KeyState(palette=palette, shapes=shapes, note=note)
+
+
+def _classes(session: Session) -> tuple[dict[str, str], dict[str, str]]:
+    """Return the colours of the classes that are there, and the signs of all."""
     signs = {"triangle_up": "triangle", "x": "blank"}
     shapes = [signs.get(name, name) for name in painted.CLASS_SYMBOLS]
     names = tuple(session.palette)
@@ -163,11 +186,7 @@ def key_of(session: Session, by: MapColor) -> KeyState:
     palette = {
         names[code]: session.palette[names[code]] for code in present if code >= 0
     }
-    return KeyState(
-        palette=palette,
-        shapes={name: shapes[i % len(shapes)] for i, name in enumerate(names)},
-        note="" if palette else "No cell is labelled yet",
-    )
+    return palette, {name: shapes[i % len(shapes)] for i, name in enumerate(names)}
 
 
 def _first_and_last(session: Session) -> tuple[str, str]:

@@ -49,7 +49,7 @@ from napari_cellsci.viewer.navigation import Navigator
 if TYPE_CHECKING:
     import napari.viewer
 
-WIDE = 680
+NARROW, WIDE = 300, 680
 """From this width (px) the map and the classes stand side by side."""
 MAP, CLASSES = 0, 1
 
@@ -96,12 +96,12 @@ class LatentMapPanel(PanelBase):
         top.addWidget(QLabel("Y"))
         top.addWidget(self.y_box, 3)
         top.addSpacing(STEP)
-        top.addWidget(QLabel("Colour"))
+        self.colour_word = QLabel("Colour")
+        top.addWidget(self.colour_word)
         top.addWidget(self.color_box, 2)
         bottom.addWidget(self.tools)
-        bottom.addStretch(1)
         bottom.addWidget(QLabel("X"))
-        bottom.addWidget(self.x_box, 3)
+        bottom.addWidget(self.x_box, 1)
         self.map_page = QWidget()
         layout = QVBoxLayout(self.map_page)
         layout.setContentsMargins(0, 0, 0, 0)
@@ -426,6 +426,7 @@ class LatentMapPanel(PanelBase):
     def resizeEvent(self, event: QResizeEvent) -> None:
         """Put the pages side by side, or one at a time."""
         super().resizeEvent(event)
+        self.colour_word.setVisible(self.width() >= NARROW)
         self._arrange()
 
     def on_theme(self) -> None:

@@ -29,7 +29,7 @@ from napari_cellsci.panels.latents.standing import Standing
 from napari_cellsci.panels.latents.strips import StripMaker
 from napari_cellsci.panels.latents.towards import Towards
 from napari_cellsci.panels.latents.view import LatentsView
-from napari_cellsci.panels.latents.words import named_words, waiting_words
+from napari_cellsci.panels.latents.words import TOGETHER_TIP, in_short
 
 if TYPE_CHECKING:
     import napari.viewer
@@ -170,24 +170,9 @@ class LatentsPanel(PanelBase):
                 else ("Find names", self.service.find_meaning),
             )
             return
-        active, waiting = len(atlas.active), waiting_words(atlas)
-        words = (
-            f"{active} of {len(atlas)} latents carry information, {named_words(atlas)}."
-        )
-        reason = "Drag on a strip to change the cell."
-        if not active:
-            reason = (
-                "All cells look the same to this encoder: it was trained too briefly, "
-                "or β is too large."
-            )
-        elif waiting:
-            reason = f"{waiting} {reason}"
-        if active and not atlas.measured:
-            reason = (
-                "Without masks nothing is measured of the cells: symmetry alone "
-                f"names nothing for sure. {reason}"
-            )
+        words, reason = in_short(atlas)
         self.card.tell(words, reason=reason)
+        self.card.setToolTip(TOGETHER_TIP)
 
     def _on_job(self) -> None:
         if not self.isVisible():

@@ -15,6 +15,10 @@ CATEGORY_TIPS = {
     "neighbourhood": "Changes the surroundings more than the cell",
     "inactive": "Carries no information: the same for all cells",
 }
+TOGETHER_TIP = (
+    "Total correlation: how far the active latents vary together (that of a Gaussian "
+    "with their covariance); 0 if each varies by itself"
+)
 SHARES = {
     "invariant": "stays the same however the picture is turned",
     "chiral": "changes its sign in a mirror only",
@@ -34,6 +38,39 @@ def named_words(atlas: LatentAtlas) -> str:
     parts = [f"{n} {words}" for words, n in counts.most_common()]
     whose = next(iter(counts)) if len(counts) == 1 else ", ".join(parts)
     return f"{len(named)} named ({whose})"
+
+
+def in_short(atlas: LatentAtlas) -> tuple[str, str]:
+    """Return what the card says of all latents: how things stand, and what to do."""
+    active = len(atlas.active)
+    words = f"{active} of {len(atlas)} latents carry information, {named_words(atlas)}."
+    if not active:
+        return words, (
+            "All cells look the same to this encoder: it was trained too briefly, "
+            "or β is too large."
+        )
+    waiting, doubted = waiting_words(atlas), doubt_words(atlas)
+    hint = "" if waiting or doubted else "Drag on a strip to change the cell."
+    masks = "" if atlas.measured else "Without masks symmetry names nothing for sure."
+    parts = (waiting, doubted, masks, together_words(atlas), hint)
+    return words, " ".join(filter(None, parts))
+
+
+def doubt_words(atlas: LatentAtlas) -> str:
+    """Return how many names these cells alone would not give; "" if none."""
+    count = len(atlas.doubted)
+    if not count:
+        return ""
+    what = "1 name is" if count == 1 else f"{count} names are"
+    return f"{what} not borne out by these cells."
+
+
+def together_words(atlas: LatentAtlas) -> str:
+    """Return how far the active latents vary together; "" if that is not known."""
+    if not math.isfinite(atlas.total_correlation):
+        return ""
+    shared = significant(atlas.total_correlation, 2)
+    return f"Total correlation {shared} nats."
 
 
 def waiting_words(atlas: LatentAtlas) -> str:
