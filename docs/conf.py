@@ -14,7 +14,7 @@ extensions = [
     "sphinx.ext.napoleon",
     "sphinx.ext.viewcode",
 ]
-myst_enable_extensions = ["colon_fence", "dollarmath"]
+myst_enable_extensions = ["colon_fence", "dollarmath", "html_image"]
 autodoc_typehints = "description"
 autodoc_mock_imports = ["qtpy", "superqt", "pyqtgraph"]
 napoleon_google_docstring = False
