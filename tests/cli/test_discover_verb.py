@@ -100,6 +100,30 @@ def test_what_formulas_cannot_do_is_told_in_one_sentence(
     assert "needs room" in run(*verb, "--maxsize", 3, code=2).stderr
 
 
+def test_formulas_tell_the_classes_apart_that_their_classifier_does(
+    run: Run, ask: Run, project: Path
+) -> None:
+    with Project.open(project) as opened:
+        trained = list(opened.classes)
+        opened.labels.add_class("third")
+        labelled = opened.labels.as_series()
+        opened.labels.set_many(labelled[labelled == trained[0]].index[::2], "third")
+        three = [*trained, "third"]
+        opened.train_head(
+            2, models=1, min_steps=5, epochs=1, classes=three, name="three"
+        )
+    verb = ("discover", project, "--runs", 1, "--inputs", "z1,z3", "--from")
+    assert ask(*verb, "three", "--name", "a")["classes"] == three
+    two = ("--classes", ",".join(trained))
+    assert ask(*verb, "three", *two, "--name", "b")["classes"] == trained
+    refused = run(*verb, "three", *two, "--loss", "mse", code=2).stderr
+    assert "tells interphase, metaphase, third apart" in " ".join(refused.split())
+    run("discover", project, "--runs", 1, "--inputs", "z1", "--name", "c")
+    with Project.open(project) as opened:
+        found = [opened.bundle(name).classes for name in "abc"]
+    assert found == [tuple(three), tuple(trained), tuple(trained)]
+
+
 def test_undefined_cells_have_a_name_of_their_own(project: Path) -> None:
     from dataclasses import replace
 
@@ -181,21 +205,3 @@ def test_two_windows_search_the_same_project_at_once(
             bundle = opened.bundle(name)
             assert bundle.record["inputs"] == read
             assert len(opened.score(name).table) == len(opened.cells)
-
-
-def test_formulas_tell_the_classes_of_the_classifier_they_are_found_from(
-    project: Path,
-) -> None:
-    with Project.open(project) as opened:
-        two = opened.classes
-        opened.labels.add_class("other", trained=True)
-        rows = opened.labels.as_series().index
-        opened.labels.set_many(rows[::3].tolist(), "other")
-        first = {"models": 2, "min_steps": 60, "epochs": 1}
-        opened.train_head(2, name="three", **first)
-        opened.labels.use_class("other", False)
-        assert opened.classes == two
-        chosen = opened.discover(source="three", inputs=["z1"], runs=1)
-        assert chosen.classes == (*two, "other")
-        usual = opened.discover(inputs=["z1"], runs=1)
-        assert usual.classes == two

@@ -45,6 +45,13 @@ Nested = Annotated[
     bool,
     typer.Option("--nested", help="Let sin and exp stand inside sin and exp."),
 ]
+Classes = Annotated[
+    str | None,
+    typer.Option(
+        help="Classes to tell apart, a,b,c; by default those of --from, else those "
+        "used for training."
+    ),
+]
 Runs = Annotated[int, typer.Option(help="Searches; each gives a formula.")]
 MaxSize = Annotated[int, typer.Option(help="Complexity of a formula at most.")]
 Seconds = Annotated[
@@ -75,6 +82,7 @@ def discover(
     nested: Nested = False,
     loss: Loss = "hinge",
     source: Source = None,
+    classes: Classes = None,
     inputs: Inputs = None,
     runs: Runs = 10,
     maxsize: MaxSize = 20,
@@ -102,6 +110,7 @@ def discover(
                 operators=operators,
                 nested=nested,
                 source=source,
+                classes=comma_list(classes),
                 inputs=comma_list(inputs),
                 encoder=encoder,
                 name=name,

@@ -50,6 +50,7 @@ def discover(
     *,
     name: str | None,
     source: Any,
+    classes: Sequence[str] | None,
     inputs: Sequence[int | str] | None,
     encoder: EncoderLike,
     on_front: OnFront | None,
@@ -58,7 +59,12 @@ def discover(
 ) -> Bundle:
     """Search for formulas; see `Project.discover`."""
     model = _model(bench, config, source, encoder, on_event)
-    cells = labelled_cells(bench, labels, _classes(labels, model, source is not None))
+    own = None if model is None else known_classes(labels, model)
+    if classes is None and own is not None:
+        trained = {one.name for one in labels.classes if one.position is not None}
+        # Of the project's own classes the model still says the order.
+        classes = own if source is not None or set(own) == trained else None
+    cells = labelled_cells(bench, labels, classes)
     classes = cells.classes
     code = _encoder(bench, encoder, model)
     name = free_name(bench, "bundles", name, "scheme4")
@@ -87,7 +93,7 @@ def discover(
             config,
             len(classes),
             inputs=chosen,
-            targets=_targets(config, model, known, len(classes)),
+            targets=_targets(config, model, known, list(classes), own),
             class_names=classes,
             folder=run.folder / "search",
             on_front=on_front,
@@ -109,6 +115,14 @@ def discover(
             bench, name, classes, heads, code, cells, record, run.on_event, None
         )
         return add_bundle(bench, bundle, run.id)
+
+
+def known_classes(labels: Labels, model: Bundle) -> list[str] | None:
+    """Return the classes of a classifier if they are all the project's, else None."""
+    labels.refresh()
+    known = {one.name for one in labels.classes}
+    wanted = [labels.called_now(name) for name in model.classes]
+    return wanted if known.issuperset(wanted) else None
 
 
 def _model(
@@ -140,19 +154,6 @@ def _model(
             "none: train one first (`cellsci train-head PROJECT --scheme 3`)."
         )
     return None
-
-
-def _classes(labels: Labels, model: Bundle | None, chosen: bool) -> list[str] | None:
-    """Return the classes of the classifier that is followed; None for the project's.
-
-    One that was chosen is followed in its classes if the project knows them all, any
-    other one in the order of its classes if they are the project's.
-    """
-    labels.refresh()
-    names = [] if model is None else [labels.called_now(n) for n in model.classes]
-    trained = {known.name for known in labels.classes if known.position is not None}
-    told = set(names)
-    return names if (chosen and told <= set(labels.names)) or told == trained else None
 
 
 def _encoder(bench: Bench, wanted: EncoderLike, model: Bundle | None) -> Encoder:
@@ -226,13 +227,16 @@ def _targets(
     config: FormulaConfig,
     model: Bundle | None,
     latents: NDArray[np.float32],
-    n_classes: int,
+    classes: list[str],
+    own: list[str] | None,
 ) -> NDArray[np.floating] | None:
     if config.loss != "mse":
         return None
     assert model is not None
-    if model.heads.n_outputs != n_outputs(n_classes):
+    if model.heads.n_outputs != n_outputs(len(classes)) or own not in (None, classes):
         raise InputError(
-            f"The classifier {model.name!r} tells other classes apart than the project."
+            f"The classifier {model.name!r} tells {', '.join(model.classes)} apart, "
+            f"but formulas of {', '.join(classes)} are asked for: leave the classes "
+            "out, or follow the labels (loss hinge)."
         )
     return model.heads.combined(model.heads.scores(latents))

@@ -30,6 +30,7 @@ class FormulasFace:
         loss: str = "hinge",
         operators: str = "paper",
         source: Any = None,
+        classes: Sequence[str] | None = None,
         inputs: Sequence[int | str] | None = None,
         encoder: Any = None,
         name: str | None = None,
@@ -51,8 +52,11 @@ class FormulasFace:
             Hinge loss on the labels, or mean squared error to the scores of `source`.
         operators : {"paper", "plain"}
         source : str, path or Bundle, optional
-            A classifier of scheme 3 or 2, whose latents, scores and classes are taken;
-            by default the newest sparse one, and the project's classes.
+            A classifier of scheme 3 or 2, whose latents and scores are taken; by
+            default the newest sparse one.
+        classes : sequence of str, optional
+            To tell apart; by default those of `source` if it was given and the project
+            has them, else those that the project uses for training.
         inputs : sequence of int or str, optional
             Latents that formulas may read; by default those that at least half of the
             sparse heads read.
@@ -91,6 +95,7 @@ class FormulasFace:
             config,
             name=name,
             source=source,
+            classes=classes,
             inputs=inputs,
             encoder=encoder,
             on_front=on_front,

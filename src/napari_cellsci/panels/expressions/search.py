@@ -83,7 +83,7 @@ class SearchService:
         self._session = session
         self._fronts: Mapping[int, Sequence[Any]] | None = None
         self.growing: list[Candidate] = []
-        self._trained: list[str] = []
+        self._wanted: list[str] = []
         self.asked: Asked | None = None
         self.said = ""
         self.job = Job()
@@ -101,6 +101,8 @@ class SearchService:
 
     def search(self, asked: Asked) -> None:
         """Begin a search."""
+        from napari_cellsci.project.discovering import known_classes
+
         project, service = (
             self._session.project,
             self._session.service(ExpressionService),
@@ -110,9 +112,11 @@ class SearchService:
         self.asked, self.said, self.growing = asked, "", []
         self._fronts = None
         known = project.labels.classes
-        self._trained = [one.name for one in known if one.position is not None]
-        source = service.opened.source
-        work = partial(_search, project, asked.settings(source), self._on_front)
+        self._wanted = known_classes(project.labels, service.opened.bundle) or [
+            one.name for one in known if one.position is not None
+        ]
+        settings = {**asked.settings(service.opened.source), "classes": self._wanted}
+        work = partial(_search, project, settings, self._on_front)
         self.job.start(work, inputs=self._inputs)
         self._timer.start()
         self.front_changed.emit()
@@ -136,7 +140,7 @@ class SearchService:
             return
         about = project.labels.called_now(opened.about)
         known: dict[Expression, None] = {}
-        for front in fronts_about(fronts, self._trained, about):
+        for front in fronts_about(fronts, self._wanted, about):
             known.update(dict.fromkeys(one.expression for one in front))
         some = sorted(known, key=_size)[-MOST:]
         self.growing = lists.merged(
