@@ -165,6 +165,16 @@ def test_the_first_formula_is_a_line_over_what_matters(subject: Subject) -> None
     assert verdicts.judge(subject, formula).balanced > 0.7
 
 
+def test_the_first_formula_finds_a_rare_class(subject: Subject) -> None:
+    from dataclasses import replace
+
+    rare = (subject.latents[:, 0] > 1.6).astype(np.int64)
+    rare[::30] = 1 - rare[::30]
+    assert 0 < rare.mean() < 0.15
+    one = replace(subject, labels=rare)
+    assert verdicts.judge(one, one.read(first_formula(one, 2))).balanced > 0.7
+
+
 def test_the_copied_function_gives_the_scores(subject: Subject) -> None:
     bench = Bench()
     bench.take(subject)

@@ -94,7 +94,11 @@ def test_the_panel_writes_about_one_class_at_a_time(
     assert "Search for formulas first" in more.regions.words.text()
     trained.labels.use_class("odd", True)
     kept = trained.add_formula(["z0", "z1", "z2 - 1"], name="each")
+    trained.labels.use_class("odd", False)
+    trained.add_formula("z3 - 0.5", name="of two")  # of other classes
+    trained.labels.use_class("odd", True)
     service.take_found()
+    assert [bundle.name for bundle in service.kept] == ["each"]
     more.show_now()
     text = more.regions.words.text()
     assert "<b>odd</b>" in text

@@ -194,14 +194,16 @@ class ExpressionService(ClassifierService):
         self.changed.emit()
 
     def _kept(self, opened: Opened) -> list[Candidate]:
-        """Return the formulas of the project's classifiers on the same code."""
+        """Return what classifiers of the same code and classes have as formulas."""
         project, subject = self._session.project, self.bench.subject
         if project is None or subject is None:
             return []
         found: list[Candidate] = []
         self.kept = []
+        told = set(opened.bundle.classes)
         for info in project.bundles:
             same = info.summary.get("encoder_hash") == opened.book.encoder
+            same &= set(info.summary.get("classes", told)) == told
             if info.scheme == FORMULAS and same:
                 self.kept.append(project.bundle(info.name))
                 found += found_in(subject, self.kept[-1], opened.about)
