@@ -167,3 +167,14 @@ def test_images_are_brought_to_size_as_chosen(panel, tmp_path):
     assert given.arguments()["normalise"] == "log+zscore"
     assert "sizing" not in given.arguments(adds=True)
     assert '--sizing "constant"' in panel.command_line()
+
+
+def test_clipped_pixels_are_told():
+    crops = _crops()
+    crops[:, 1] = 0
+    crops[:, 1, 8:24, 8:24] = 900 + np.arange(60)[:, None, None]
+    dots = _view("zscore", "fluorescence", crops=crops).channels[1]
+    clipped = dots.after.counts[0] / dots.after.counts.sum()
+    assert clipped == 0.75
+    assert "clipped: 75% below" in dots.words
+    assert "clipped" not in _view("brightfield", "zscore").channels[1].words

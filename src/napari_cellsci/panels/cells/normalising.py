@@ -24,6 +24,8 @@ SHOWN = 6
 PIXELS = 20_000
 _TAIL = 0.002
 """Share of the raw pixels on either side that the histogram leaves out."""
+_TELLING = 0.02
+"""Share of clipped pixels that is told."""
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -49,7 +51,7 @@ class ChannelView:
     limits : (float, float)
         Bounds of normalised pixels.
     words : str
-        What was fitted.
+        What was fitted, and how many pixels are clipped.
     """
 
     channel: int
@@ -92,7 +94,7 @@ class NormalisingView:
                     _histogram(raw, *np.quantile(raw, (_TAIL, 1 - _TAIL))),
                     _histogram(after, *limits),
                     limits,
-                    told(fitted.pipelines[place]),
+                    told(fitted.pipelines[place]) + _lost(after, limits),
                 )
             )
         return cls(tuple(views), len(crops))
@@ -134,6 +136,16 @@ def told(pipeline: Pipeline) -> str:
         if isinstance(step, ZScore):
             words.append("each crop by its own mean and deviation")
     return "; ".join(words)
+
+
+def _lost(made: Floats, limits: tuple[float, float]) -> str:
+    """Say which share of the pixels is clipped, where that is more than a few."""
+    shares = {
+        "below": float((made <= limits[0]).mean()),
+        "above": float((made >= limits[1]).mean()),
+    }
+    said = [f"{s:.0%} {side}" for side, s in shares.items() if s >= _TELLING]
+    return f"; clipped: {' and '.join(said)}" if said else ""
 
 
 def _grey(value: float) -> str:
