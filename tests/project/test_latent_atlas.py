@@ -29,7 +29,11 @@ from napari_cellsci.representation.config import EncoderConfig
 from napari_cellsci.representation.disentangle import udr
 from napari_cellsci.representation.encoder import Encoder
 from napari_cellsci.representation.storage import write_model
-from napari_cellsci.representation.vocabulary import FACTORS, FLOW_FACTORS
+from napari_cellsci.representation.vocabulary import (
+    FACTORS,
+    FLOW_FACTORS,
+    place_called,
+)
 from napari_cellsci.tasks import Cancelled, CancelToken, Done, Progress
 
 
@@ -376,6 +380,11 @@ def test_real_nuclei_name_the_shipped_latents(real_data: Path, tmp_path: Path) -
     assert any(name.startswith("elongation") for name in names)
     assert atlas.equivariance > 0.8
     for info in atlas.active:
+        assert place_called(info.name or "") in (None, info.category)
+        if info.name and info.suggestion not in (None, info.name):
+            assert info in atlas.doubted
+            assert f"these cells say: {info.suggestion}" in info.why
+    for info in atlas.called({}).active:
         if info.suggestion is None or info.reading != f"like {info.suggestion}":
             continue
         factor = FACTORS[str(info.best)]

@@ -41,10 +41,7 @@ def benchmark_latents(
     ] = None,
     methods: Annotated[
         str | None,
-        typer.Option(
-            help="Routes or methods, with commas between (default all); with --resume "
-            "such as are to be added."
-        ),
+        typer.Option(help="Routes or methods, with commas; added to those resumed."),
     ] = None,
     frames: Annotated[
         Count, typer.Option(help="Frames of a movie (default 16).")

@@ -34,8 +34,8 @@ class Plan:
     """What is compared, on how many cells, and for how long.
 
     The defaults take little more than an hour of one core (124,500 steps of 0.023 to
-    0.034 s, and some four seconds to judge each run). Crops of 32 px show the same 21.3 µm as those of
-    64 px; a step costs a quarter.
+    0.034 s, and some four seconds to judge each run). Crops of 32 px show the same
+    21.3 µm as those of 64 px; a step costs a quarter.
 
     Parameters
     ----------
