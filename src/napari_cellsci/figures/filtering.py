@@ -99,7 +99,9 @@ def _draw_roc(axes: Axes, made: CellFilter) -> None:
         xlim=(-0.02, 1.02),
         ylim=(-0.02, 1.02),
     )
-    axes.legend(frameon=False, fontsize=7, loc="lower right")
+    # The line of a filter that is no better than chance passes below it.
+    look = {"framealpha": 0.85, "edgecolor": "none", "fontsize": 7}
+    axes.legend(loc="lower right", **look)
     _tidy(axes)
 
 
