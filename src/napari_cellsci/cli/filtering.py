@@ -190,10 +190,9 @@ def _chosen(made: CellFilter) -> str:
 
 def _table(made: CellFilter) -> str:
     """Return the comparison, a line per kind of filter."""
-    runs = len(made.reports[0].accuracy)
-    lines = [
-        f"{' or '.join(made.junk)} as junk, {runs} runs on held-out cells (mean ± sd):"
-    ]
+    n = len(made.reports[0].accuracy)
+    runs = "1 run" if n == 1 else f"{n} runs"
+    lines = [f"{' or '.join(made.junk)} as junk, {runs} on held-out cells (mean ± sd):"]
     lines += [describe_report(report) for report in made.reports]
     return "\n".join(lines)
 
