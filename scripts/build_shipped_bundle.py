@@ -4,7 +4,7 @@
     python scripts/build_shipped_bundle.py
 
 Simulates movies of many imaginary microscopes (`random_config`) and trains one encoder
-on all their cells; what the cells are plays no part in that. Ten dense heads learn
+on all their cells; what the cells are plays no part in that. Six dense heads learn
 interphase against metaphase of these movies, of some whose classes overlap, and of
 some with the sample's settings. The result is judged on movies from unseen seeds, its
 latents are named, and the bundle is written into the package with what was measured.
@@ -187,13 +187,13 @@ def for_heads(cells: Cells, rng: np.random.Generator) -> np.ndarray:
 
 
 def heads_of(encoder: Encoder, cells: Cells, seed: int) -> tuple[Any, OodReference]:
-    """Train ten heads on cells of both classes; fit what is usual."""
+    """Train six heads on cells of both classes; fit what is usual."""
     rows = for_heads(cells, np.random.default_rng(seed))
     y = (cells.truth["class"].to_numpy()[rows] == CLASSES[1]).astype(np.int64)
     views = encoder.encode(cells.crops[rows], views=True)
     config = DenseConfig(
-        models=10,
-        hidden=(128, 128, 32),
+        models=6,
+        hidden=(256, 128, 64),
         epochs=40,
         batch=256,
         dropout=0.1,
