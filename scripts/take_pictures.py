@@ -98,7 +98,7 @@ def pause(seconds: float) -> None:
 
 
 def select_metaphase(session: Session) -> None:
-    """Go to a sure metaphase in the middle of a long track and of the frame."""
+    """Go to a sure metaphase of a long track, in the middle of frame and movie."""
     table, scores = session.table, session.scores
     if table is None or scores is None:
         raise RuntimeError("There are no scores to show.")
@@ -106,7 +106,8 @@ def select_metaphase(session: Session) -> None:
     best = np.argsort(np.where(plain, scores.score, -np.inf))[::-1][:40]
     length = np.array([len(table.rows_of_track(row)) for row in best])
     middle = np.hypot(table.y[best] - table.y.mean(), table.x[best] - table.x.mean())
-    session.select(int(best[np.argmax(length - middle / 20)]), go=True)
+    early = np.abs(table.t[best] - table.t.mean())
+    session.select(int(best[np.argmax(length - middle / 20 - 2 * early)]), go=True)
 
 
 def show_workspace(viewer: Any, project: Path) -> None:
@@ -162,6 +163,13 @@ def perform(panel: Any, name: str) -> None:
         panel.find_smallest()
         panel.curves.expand()
         panel.curves.measure()
+
+
+def picture_window(viewer: Any, project: Path, out: Path) -> None:
+    """Write the picture of the whole window, scored by the classifier that ships."""
+    show_workspace(viewer, project)
+    viewer.screenshot(str(out), canvas_only=False, flash=False)
+    get_session(viewer).project = None
 
 
 def picture_panels(viewer: Any, out: Path, names: Sequence[str]) -> None:
@@ -223,16 +231,12 @@ def main() -> None:
         project = room / "mitosis"
         if not project.exists():
             make_project(room)
-        viewer = open_viewer(options.theme)
-        show_workspace(viewer, project)
-        options.out.mkdir(parents=True, exist_ok=True)
-        viewer.screenshot(
-            str(options.out / "window.png"), canvas_only=False, flash=False
-        )
-        get_session(viewer).project = None
         with Project.open(project) as opened:
             taught = any(bundle.name == "formulas" for bundle in opened.bundles)
+        viewer = open_viewer(options.theme)
+        options.out.mkdir(parents=True, exist_ok=True)
         if not taught:
+            picture_window(viewer, project, options.out / "window.png")
             teach(project, room / "sample")
         show_workspace(viewer, project)
         picture_panels(viewer, options.out, options.panels)

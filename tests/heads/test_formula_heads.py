@@ -175,6 +175,20 @@ def test_heads_read_back_and_combine_by_the_median() -> None:
     assert back.probability(combined).shape == (600,)
 
 
+def test_one_wild_formula_does_not_make_all_others_disagree() -> None:
+    z, y, groups = cells()
+    oracle = Oracle(["z1*z3 - 0.2"])
+    heads = discover_formulas(z, y, groups, FormulaConfig(runs=1), engine=oracle)
+    rng = np.random.default_rng(0)
+    scores = rng.normal(2.0, 0.5, (301, 40))
+    usual = heads.spread(scores)
+    np.testing.assert_allclose(usual, 0.5, rtol=0.3)  # that of a normal distribution
+    scores[:5] *= 1e6
+    np.testing.assert_allclose(heads.spread(scores), usual, rtol=0.1)
+    scores[:7, 0] = scores[:, 1] = np.nan
+    assert np.isfinite(heads.spread(scores)).tolist() == [True, False] + 38 * [True]
+
+
 def test_undefined_cells_count_as_wrong() -> None:
     z, y, groups = cells()
     oracle = Oracle(["log(z1) + 9"], blind=True)

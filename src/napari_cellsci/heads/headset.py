@@ -67,6 +67,10 @@ def _kind(meta: dict[str, Any]) -> _Kind:
     return _KINDS[meta["members"].get("kind", meta["input"])]
 
 
+SIGMA_OF_MAD = 1.4826
+"""Standard deviation of a normal distribution by its median absolute deviation."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HeadSet:
     """K heads of one scheme, their calibration and their record on unseen cells.
@@ -147,6 +151,29 @@ class HeadSet:
         if isinstance(self.members, FormulaMembers):
             return median_of_defined(members)
         return np.asarray(members.mean(axis=0))
+
+    def spread(self, scores: npt.NDArray[np.floating]) -> npt.NDArray[np.floating]:
+        """Return how far the heads disagree about each cell.
+
+        The standard deviation; of formulas, whose scores are joined by the median and
+        of which one may be as large as exp(exp(z)), 1.4826 times the median distance
+        from it, which is the same for normally distributed scores.
+
+        Parameters
+        ----------
+        scores : array of shape (K, n)
+            One number of every head for each cell; NaN where a head is not defined.
+
+        Returns
+        -------
+        array of shape (n,)
+            NaN where no head is defined.
+        """
+        if isinstance(self.members, FormulaMembers):
+            middle = median_of_defined(scores[..., None])
+            away = np.abs(scores[..., None] - middle)
+            return SIGMA_OF_MAD * median_of_defined(away)[:, 0]
+        return np.asarray(scores.std(axis=0))
 
     def decide(self, scores: npt.NDArray[np.floating]) -> npt.NDArray[np.int64]:
         """Return the class of scores (..., outputs); one output: 1 where it is ≥ 0."""

@@ -203,7 +203,7 @@ class Bundle:
         table = pd.DataFrame(
             {
                 "score": _lead(chosen, decided),
-                "score_sd": _spread(_lead(members, decided)),
+                "score_sd": self.heads.spread(_lead(members, decided)),
                 "probability": self.heads.probability(chosen),
                 "prediction": names[np.where(seen.blank, -1, named)],
                 "ood": np.where(seen.blank, 1.0, self.ood.score(seen.code, seen.error)),
@@ -254,16 +254,6 @@ class Bundle:
             If a file is missing, cut, altered, foreign, or of a newer schema.
         """
         return cls(**bundle_storage.load(Path(folder)))
-
-
-def _spread(scores: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the standard deviation (n,) over heads (K, n) that are defined."""
-    if np.isfinite(scores).all():
-        return np.asarray(scores.std(axis=0))
-    found = np.full(scores.shape[1], np.nan)
-    some = np.isfinite(scores).any(axis=0)
-    found[some] = np.nanstd(scores[:, some], axis=0)
-    return found
 
 
 def _lead(

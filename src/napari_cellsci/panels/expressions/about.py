@@ -69,15 +69,15 @@ def against_the_rest(
     """
     code = scores.classes.index(about)
     members = np.asarray(heads.scores(latents), np.float64)
-    mean = members.mean(0)
-    lead = class_scores(mean)[:, code]
+    joined = heads.combined(members)
+    lead = class_scores(joined)[:, code]
     table, sides = scores.table, sides_of(scores.classes, about)
     blank = table["prediction"].to_numpy(dtype=object) == BLANK
     called = np.array(sides, dtype=object)[(lead >= 0).astype(np.int64)]
     new: Any = table.assign(
         score=np.where(blank, np.nan, lead),
-        score_sd=class_scores(members)[..., code].std(0),
-        probability=heads.probabilities(mean)[:, code],
+        score_sd=heads.spread(class_scores(members)[..., code]),
+        probability=heads.probabilities(joined)[:, code],
         prediction=np.where(blank, BLANK, called),
     )
     return replace(scores, table=new, classes=sides)
