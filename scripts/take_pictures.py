@@ -19,7 +19,7 @@ from typing import Any
 import napari
 import numpy as np
 import pandas as pd
-from qtpy.QtWidgets import QApplication, QDockWidget, QWidget
+from qtpy.QtWidgets import QApplication
 
 from napari_cellsci import Project
 from napari_cellsci.cells.simulator import SimulationConfig, simulate
@@ -181,7 +181,7 @@ def picture_panels(viewer: Any, out: Path, names: Sequence[str]) -> None:
             for p in viewer.window.dock_widgets.values()
             if getattr(p, "title", None) == name
         )
-        dock = _dock_of(panel)
+        dock = panel.parent()
         dock.setFloating(True)
         dock.resize(WIDTH, PANELS.get(name, 860))
         pause(0.5)
@@ -193,14 +193,6 @@ def picture_panels(viewer: Any, out: Path, names: Sequence[str]) -> None:
         panel.grab().save(str(out / f"{name.lower().replace(' ', '_')}.png"))
         dock.setFloating(False)
         pause(0.2)
-
-
-def _dock_of(widget: QWidget) -> QDockWidget:
-    parent = widget.parent()
-    while not isinstance(parent, QDockWidget):
-        assert parent is not None
-        parent = parent.parent()
-    return parent
 
 
 def open_viewer(theme: str) -> Any:
@@ -223,7 +215,9 @@ def main() -> None:
         "--panels", nargs="*", default=tuple(PANELS), choices=sorted(KINDS)
     )
     parser.add_argument(
-        "--room", type=Path, help="keep the project here, and take it up again"
+        "--room",
+        type=Path,
+        help="keep the project here; taken up again, it gives no picture of the window",
     )
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
